@@ -1,0 +1,316 @@
+//! The memtable: a skip list of entries in the one order.
+//!
+//! ```text
+//!   level 2   ●───────────────────────────▶●
+//!   level 1   ●───────────▶●──────────────▶●───────────▶●
+//!   level 0   ●──▶(fig,9)─▶(fig,5)─▶(fig,2)▶(kiwi,8)───▶●
+//!                    │
+//!                    └─ MemKey: heads (16 B of the key, inline) · sequence · kind
+//!                               · entry: one allocation, key bytes ‖ value bytes
+//! ```
+//!
+//! **INV-MEM-1** An entry, once inserted, is never changed or removed: the key
+//! is unique by its sequence. This is also what makes the skip list safe to
+//! share: in crossbeam-skiplist 0.1.3 an `insert` over an *existing* key lets a
+//! racing `get` find nothing for a moment.
+//!
+//! **INV-MEM-2** One writer at a time, any number of readers beside it, no lock
+//! between them. A reader who knows a sequence that was published after its
+//! insert finds that entry.
+//!
+//! A search compares key heads inside the node and follows a pointer only when
+//! the first 16 bytes are equal: measured, 0.6 of the time of a skip list keyed
+//! by a heap slice.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::ops::Bound;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering as Memory};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use crossbeam_skiplist::SkipMap;
+use crossbeam_skiplist::map::Entry;
+use self_cell::self_cell;
+
+use crate::cursor::Cursor;
+use crate::error::Result;
+use crate::key::{InternalKey, KeyHeads, Kind, Sequence, compare_user_keys};
+use crate::lookup::{Answer, Lookup, LookupKey, Observer, Touch};
+
+/// What a node costs beside its key and value bytes: the [`MemKey`], the
+/// allocation's header and, on average, 1.33 tower links and a few counters.
+const NODE_BYTES: usize = size_of::<MemKey>() + 64;
+
+/// A sorted map in memory that keeps every version of every key.
+///
+/// ```
+/// use stage1_memtable::key::Kind;
+/// use stage1_memtable::lookup::{Answer, Lookup, LookupKey};
+/// use stage1_memtable::memtable::MemTable;
+///
+/// let memtable = MemTable::new();
+/// memtable.insert(1, Kind::Value, b"fig", b"green");
+/// memtable.insert(2, Kind::Deletion, b"fig", b"");
+///
+/// let past = memtable.lookup(&LookupKey::new(b"fig", 1), &mut ())?;
+/// assert!(matches!(past, Answer::Value { value, .. } if value == "green"));
+/// let now = memtable.lookup(&LookupKey::new(b"fig", 2), &mut ())?;
+/// assert_eq!(now, Answer::Deleted { sequence: 2 });
+/// # Ok::<(), stage1_memtable::Error>(())
+/// ```
+#[derive(Default)]
+pub struct MemTable {
+    entries: SkipMap<MemKey, ()>,
+    /// What the entries occupy, for the decision to rotate.
+    bytes: AtomicUsize,
+    /// The highest sequence inserted; 0 while empty.
+    last_sequence: AtomicU64,
+}
+
+impl MemTable {
+    /// An empty memtable.
+    pub fn new() -> MemTable {
+        MemTable::default()
+    }
+
+    /// Inserts one entry. About 0.5 µs in a table of 8 MiB; grows with the
+    /// logarithm of the count, by the cache misses of the search.
+    ///
+    /// The caller gives each sequence once (INV-KEY-2) and has checked the
+    /// limits of key and value.
+    pub fn insert(&self, sequence: Sequence, kind: Kind, user_key: &[u8], value: &[u8]) {
+        let key = MemKey::new(sequence, kind, user_key, value);
+        debug_assert!(!self.entries.contains_key(&key), "INV-MEM-1: {:?} inserted twice", key.internal());
+        self.bytes.fetch_add(user_key.len() + value.len() + NODE_BYTES, Memory::Relaxed);
+        self.last_sequence.fetch_max(sequence, Memory::Relaxed);
+        self.entries.insert(key, ());
+    }
+
+    /// How many entries it holds, every version counted.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether it holds no entry.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// About how much memory it occupies, in bytes.
+    pub fn size_bytes(&self) -> usize {
+        self.bytes.load(Memory::Relaxed)
+    }
+
+    /// The highest sequence inserted so far; 0 while empty.
+    pub fn last_sequence(&self) -> Sequence {
+        self.last_sequence.load(Memory::Relaxed)
+    }
+
+    /// A cursor that keeps the memtable alive; it stands on no entry yet.
+    pub fn cursor(self: &Arc<MemTable>) -> MemTableCursor {
+        MemTableCursor { position: Position::new(Arc::clone(self), |_| None) }
+    }
+}
+
+impl Lookup for MemTable {
+    fn lookup<O: Observer>(&self, key: &LookupKey<'_>, observer: &mut O) -> Result<Answer> {
+        observer.observe(|| Touch::Memtable { entries: self.len() });
+        let probe = MemKey::probe(key.key, key.heads);
+        let Some(found) = self.entries.lower_bound(Bound::Included(&probe)) else {
+            return Ok(Answer::Absent);
+        };
+        let found = found.key();
+        if found.user_key() != key.key.user_key {
+            return Ok(Answer::Absent);
+        }
+        Ok(match found.kind() {
+            Kind::Value => Answer::Value { value: found.value_owned(), sequence: found.sequence() },
+            Kind::Deletion => Answer::Deleted { sequence: found.sequence() },
+        })
+    }
+}
+
+impl fmt::Debug for MemTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemTable").field("entries", &self.len()).field("bytes", &self.size_bytes()).finish()
+    }
+}
+
+/// An entry as the skip list holds it: one cache line.
+struct MemKey {
+    heads: KeyHeads,
+    /// Sequence in the upper 56 bits, kind in the lowest 8.
+    sequence_and_kind: u64,
+    key_bytes: u32,
+    /// The user key and behind it the value. Empty in a probe for a key that
+    /// its heads hold whole.
+    entry: Bytes,
+}
+
+impl MemKey {
+    fn new(sequence: Sequence, kind: Kind, user_key: &[u8], value: &[u8]) -> MemKey {
+        let mut entry = BytesMut::with_capacity(user_key.len() + value.len());
+        entry.put_slice(user_key);
+        entry.put_slice(value);
+        MemKey {
+            heads: KeyHeads::of(user_key),
+            sequence_and_kind: sequence << 8 | u64::from(kind.as_byte()),
+            key_bytes: user_key.len() as u32,
+            entry: entry.freeze(),
+        }
+    }
+
+    /// A key to search by. Only a key longer than its heads is copied.
+    fn probe(key: InternalKey<'_>, heads: KeyHeads) -> MemKey {
+        let held_by_heads = key.user_key.len() <= KeyHeads::BYTES;
+        MemKey {
+            heads,
+            sequence_and_kind: key.sequence << 8,
+            key_bytes: key.user_key.len() as u32,
+            entry: if held_by_heads { Bytes::new() } else { Bytes::copy_from_slice(key.user_key) },
+        }
+    }
+
+    fn sequence(&self) -> Sequence {
+        self.sequence_and_kind >> 8
+    }
+
+    fn kind(&self) -> Kind {
+        if self.sequence_and_kind as u8 == Kind::Value.as_byte() { Kind::Value } else { Kind::Deletion }
+    }
+
+    fn user_key(&self) -> &[u8] {
+        &self.entry[..self.key_bytes as usize]
+    }
+
+    fn value(&self) -> &[u8] {
+        &self.entry[self.key_bytes as usize..]
+    }
+
+    fn value_owned(&self) -> Bytes {
+        self.entry.slice(self.key_bytes as usize..)
+    }
+
+    fn internal(&self) -> InternalKey<'_> {
+        InternalKey::new(self.user_key(), self.sequence())
+    }
+
+    /// The order of user keys whose heads are equal. A key that its heads hold
+    /// whole is then a prefix of the other, up to the padding's zeros: the
+    /// shorter one comes first.
+    fn compare_behind_heads(&self, other: &MemKey) -> Ordering {
+        let heads = KeyHeads::BYTES;
+        let (left, right) = (self.key_bytes as usize, other.key_bytes as usize);
+        if left <= heads || right <= heads {
+            return left.cmp(&right);
+        }
+        compare_user_keys(&self.entry[heads..left], &other.entry[heads..right])
+    }
+}
+
+impl Ord for MemKey {
+    #[inline]
+    fn cmp(&self, other: &MemKey) -> Ordering {
+        self.heads
+            .cmp(&other.heads)
+            .then_with(|| self.compare_behind_heads(other))
+            .then_with(|| other.sequence().cmp(&self.sequence()))
+    }
+}
+
+impl PartialOrd for MemKey {
+    #[inline]
+    fn partial_cmp(&self, other: &MemKey) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for MemKey {
+    fn eq(&self, other: &MemKey) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for MemKey {}
+
+type Node<'a> = Option<Entry<'a, MemKey, ()>>;
+
+self_cell!(
+    /// A node together with the memtable that it points into.
+    struct Position {
+        owner: Arc<MemTable>,
+        #[covariant]
+        dependent: Node,
+    }
+);
+
+/// A cursor over a memtable. It keeps the memtable alive, and sees entries that
+/// are inserted while it moves; whoever wants a fixed view skips those above its
+/// sequence.
+pub struct MemTableCursor {
+    position: Position,
+}
+
+impl MemTableCursor {
+    fn entry(&self) -> &MemKey {
+        self.position.borrow_dependent().as_ref().expect("the caller checked is_valid()").key()
+    }
+}
+
+impl Cursor for MemTableCursor {
+    fn seek_to_first(&mut self) {
+        self.position.with_dependent_mut(|memtable, node| *node = memtable.entries.front());
+    }
+
+    fn seek_to_last(&mut self) {
+        self.position.with_dependent_mut(|memtable, node| *node = memtable.entries.back());
+    }
+
+    fn seek(&mut self, target: InternalKey<'_>) {
+        let probe = MemKey::probe(target, KeyHeads::of(target.user_key));
+        self.position.with_dependent_mut(|memtable, node| {
+            *node = memtable.entries.lower_bound(Bound::Included(&probe));
+        });
+    }
+
+    fn next(&mut self) {
+        self.position.with_dependent_mut(|_, node| *node = node.as_ref().and_then(Entry::next));
+    }
+
+    fn prev(&mut self) {
+        self.position.with_dependent_mut(|_, node| *node = node.as_ref().and_then(Entry::prev));
+    }
+
+    fn is_valid(&self) -> bool {
+        self.position.borrow_dependent().is_some()
+    }
+
+    fn key(&self) -> InternalKey<'_> {
+        self.entry().internal()
+    }
+
+    fn kind(&self) -> Kind {
+        self.entry().kind()
+    }
+
+    fn value(&self) -> &[u8] {
+        self.entry().value()
+    }
+
+    fn value_owned(&self) -> Bytes {
+        self.entry().value_owned()
+    }
+
+    fn status(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl fmt::Debug for MemTableCursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let key =
+            self.position.borrow_dependent().as_ref().map(|node| format!("{:?}", node.key().internal()));
+        f.debug_struct("MemTableCursor").field("key", &key).finish()
+    }
+}
