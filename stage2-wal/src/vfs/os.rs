@@ -1,0 +1,252 @@
+//! One directory of the operating system.
+//!
+//! Files are created with mode 0600 and never through a symbolic link: a name
+//! that is a link, or anything but a regular file, is refused, because whoever
+//! can plant a link in a database's directory must not choose what it reads.
+//!
+//! [`OsVfs::create`] syncs the parent of every directory that it makes. Without
+//! that a power cut may take the whole directory with it, and every file that
+//! was ever synced in it.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use stage1_memtable::error::{Error, Result};
+
+use super::{AppendFile, FileId, Lock, LockMode, ReadFile, Vfs};
+
+/// A directory of the operating system, as a [`Vfs`].
+#[derive(Debug, Clone)]
+pub struct OsVfs {
+    directory: PathBuf,
+}
+
+impl OsVfs {
+    /// The directory at `path`, created with its parents where they are missing.
+    pub fn create(path: impl AsRef<Path>) -> Result<OsVfs> {
+        let path = path.as_ref();
+        make_directory(path)
+            .map_err(|source| Error::io("create the directory", path.display().to_string(), source))?;
+        OsVfs::existing(path)
+    }
+
+    /// The directory at `path`, which must exist.
+    pub fn existing(path: impl AsRef<Path>) -> Result<OsVfs> {
+        let path = path.as_ref();
+        let fail = |source| Error::io("open the directory", path.display().to_string(), source);
+        if !fs::metadata(path).map_err(fail)?.is_dir() {
+            return Err(fail(io::Error::from(io::ErrorKind::NotADirectory)));
+        }
+        Ok(OsVfs { directory: path.to_path_buf() })
+    }
+
+    /// Where the directory is.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    fn path(&self, file: FileId) -> PathBuf {
+        self.directory.join(file.to_string())
+    }
+
+    fn error(&self, operation: &'static str, file: FileId, source: io::Error) -> Error {
+        Error::io(operation, self.describe(file), source)
+    }
+
+    /// Opens a name that must be a regular file, not a link to one.
+    fn open_regular(&self, file: FileId, options: &OpenOptions) -> io::Result<File> {
+        let path = self.path(file);
+        if !fs::symlink_metadata(&path)?.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
+        }
+        options.open(path)
+    }
+
+    /// Opens the lock file, creating it where that is allowed.
+    fn open_lock(&self, mode: LockMode) -> io::Result<File> {
+        let mut options = OpenOptions::new();
+        options.read(true);
+        if mode == LockMode::Shared {
+            return self.open_regular(FileId::Lock, &options);
+        }
+        options.write(true);
+        match private(options.clone().create_new(true)).open(self.path(FileId::Lock)) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                self.open_regular(FileId::Lock, &options)
+            }
+            result => result,
+        }
+    }
+}
+
+impl Vfs for OsVfs {
+    fn create(&self, file: FileId) -> Result<Arc<dyn AppendFile>> {
+        let opened = private(OpenOptions::new().append(true).create_new(true))
+            .open(self.path(file))
+            .map_err(|source| self.error("create", file, source))?;
+        Ok(Arc::new(OsAppendFile { file: opened, name: self.describe(file) }))
+    }
+
+    fn open(&self, file: FileId) -> Result<Arc<dyn ReadFile>> {
+        let fail = |source| self.error("open", file, source);
+        let opened = self.open_regular(file, OpenOptions::new().read(true)).map_err(fail)?;
+        let length = opened.metadata().map_err(fail)?.len();
+        Ok(Arc::new(OsReadFile { file: opened, length, name: self.describe(file) }))
+    }
+
+    fn rename(&self, from: FileId, to: FileId) -> Result<()> {
+        fs::rename(self.path(from), self.path(to)).map_err(|source| self.error("rename", from, source))
+    }
+
+    fn remove(&self, file: FileId) -> Result<()> {
+        fs::remove_file(self.path(file)).map_err(|source| self.error("remove", file, source))
+    }
+
+    fn list(&self) -> Result<Vec<FileId>> {
+        let fail = |source| Error::io("list", self.directory.display().to_string(), source);
+        let mut files = Vec::new();
+        for entry in fs::read_dir(&self.directory).map_err(fail)? {
+            let name = entry.map_err(fail)?.file_name();
+            files.extend(name.to_str().and_then(FileId::parse));
+        }
+        files.sort_unstable();
+        Ok(files)
+    }
+
+    fn sync_directory(&self) -> Result<()> {
+        sync_directory(&self.directory)
+            .map_err(|source| Error::io("sync the directory", self.directory.display().to_string(), source))
+    }
+
+    fn lock(&self, mode: LockMode) -> Result<Option<Box<dyn Lock>>> {
+        let fail = |source| self.error("lock", FileId::Lock, source);
+        let file = self.open_lock(mode).map_err(fail)?;
+        let attempt = match mode {
+            LockMode::Shared => file.try_lock_shared(),
+            LockMode::Exclusive => file.try_lock(),
+        };
+        match attempt {
+            Ok(()) => Ok(Some(Box::new(OsLock { _file: file }))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(source)) => Err(fail(source)),
+        }
+    }
+
+    fn describe(&self, file: FileId) -> String {
+        self.path(file).display().to_string()
+    }
+}
+
+/// The system's lock on the open file; it goes when the file is closed, even by
+/// the death of the process, and holds between two openers of one process too.
+#[derive(Debug)]
+struct OsLock {
+    _file: File,
+}
+
+impl Lock for OsLock {}
+
+#[derive(Debug)]
+struct OsAppendFile {
+    file: File,
+    name: String,
+}
+
+impl AppendFile for OsAppendFile {
+    fn append(&self, bytes: &[u8]) -> Result<()> {
+        (&self.file).write_all(bytes).map_err(|source| Error::io("append to", &self.name, source))
+    }
+
+    fn sync(&self) -> Result<()> {
+        self.file.sync_data().map_err(|source| Error::io("sync", &self.name, source))
+    }
+
+    fn finish(&self, length: u64) -> Result<()> {
+        let trim = || match self.file.metadata()?.len() > length {
+            true => self.file.set_len(length),
+            false => Ok(()),
+        };
+        trim().map_err(|source| Error::io("trim", &self.name, source))
+    }
+}
+
+#[derive(Debug)]
+struct OsReadFile {
+    file: File,
+    length: u64,
+    name: String,
+}
+
+impl ReadFile for OsReadFile {
+    fn read_at(&self, offset: u64, length: usize) -> Result<Bytes> {
+        super::check_span(&self.name, self.length, offset, length)?;
+        let mut bytes = vec![0; length];
+        read_exact_at(&self.file, &mut bytes, offset)
+            .map_err(|source| Error::io("read", &self.name, source))?;
+        Ok(Bytes::from(bytes))
+    }
+
+    fn len(&self) -> u64 {
+        self.length
+    }
+
+    fn describe(&self) -> String {
+        self.name.clone()
+    }
+}
+
+#[cfg(unix)]
+fn read_exact_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset)
+}
+
+#[cfg(windows)]
+fn read_exact_at(file: &File, mut bytes: &mut [u8], mut offset: u64) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let read = std::os::windows::fs::FileExt::seek_read(file, bytes, offset)?;
+        if read == 0 {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
+        }
+        bytes = &mut bytes[read..];
+        offset += read as u64;
+    }
+    Ok(())
+}
+
+/// Only the owner may read what a database holds.
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
+    options
+}
+
+fn make_directory(path: &Path) -> io::Result<()> {
+    if path.as_os_str().is_empty() || path.is_dir() {
+        return Ok(());
+    }
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    make_directory(parent)?;
+    match fs::create_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
+        result => result?,
+    }
+    sync_directory(parent)
+}
+
+#[cfg(unix)]
+fn sync_directory(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// Windows gives no handle to sync a directory by; its file systems journal
+/// names themselves.
+#[cfg(not(unix))]
+fn sync_directory(_path: &Path) -> io::Result<()> {
+    Ok(())
+}
