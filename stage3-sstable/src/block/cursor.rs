@@ -1,0 +1,364 @@
+//! Searches a block and walks over it.
+
+#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::expect_used)]
+
+use std::cmp::Ordering;
+use std::fmt;
+
+use bytes::Bytes;
+use stage2_wal::coding::{Decoder, Malformed};
+use stage2_wal::memtable::key::{InternalKey, Kind, MAX_SEQUENCE, Sequence, compare_user_keys};
+
+use super::{COUNTS_BYTES, HEAD_BYTES, OFFSET_BYTES, head_of};
+
+/// A block in memory, checked once: its counts and offsets lie within it.
+/// Clones share the bytes.
+#[derive(Clone)]
+pub struct Block {
+    payload: Bytes,
+    entries: usize,
+    prefix_start: usize,
+    heads_start: usize,
+    offsets_start: usize,
+}
+
+impl Block {
+    /// Takes a decompressed payload for a block.
+    ///
+    /// # Errors
+    /// [`Malformed`] when the counts want more bytes than there are, when there
+    /// is no entry, or when the offsets do not ascend from 0 within the entries.
+    pub fn parse(payload: Bytes) -> Result<Block, Malformed> {
+        let (prefix_bytes, entries) = counts(&payload)?;
+        let block = Block::lay_out(payload, prefix_bytes, entries)?;
+        block.check_offsets()?;
+        Ok(block)
+    }
+
+    /// Finds the parts of the block from its end, where the counts are.
+    fn lay_out(payload: Bytes, prefix_bytes: usize, entries: usize) -> Result<Block, Malformed> {
+        let before = |end: usize, count: usize, size: usize, what: &str| {
+            let start = count.checked_mul(size).and_then(|bytes| end.checked_sub(bytes));
+            start.ok_or_else(|| malformed(end, format!("{count} {what} do not fit before this")))
+        };
+        let offsets_end = before(payload.len(), 1, COUNTS_BYTES, "counts")?;
+        let offsets_start = before(offsets_end, entries, OFFSET_BYTES, "offsets")?;
+        let heads_start = before(offsets_start, entries, HEAD_BYTES, "heads")?;
+        let prefix_start = before(heads_start, prefix_bytes, 1, "bytes of prefix")?;
+        Ok(Block { payload, entries, prefix_start, heads_start, offsets_start })
+    }
+
+    fn check_offsets(&self) -> Result<(), Malformed> {
+        let offsets = self.payload.get(self.offsets_start..).unwrap_or_default();
+        let mut expected = 0..1;
+        for offset in offsets.chunks_exact(OFFSET_BYTES).take(self.entries) {
+            let offset = usize::from(little_endian(offset));
+            if !expected.contains(&offset) {
+                return Err(malformed(self.offsets_start, format!("entry offset {offset} is out of order")));
+            }
+            expected = offset.saturating_add(1)..self.prefix_start;
+        }
+        if self.entries == 0 {
+            return Err(malformed(0, "a block without entries"));
+        }
+        Ok(())
+    }
+
+    /// How many entries it holds; at least one.
+    pub fn entries(&self) -> usize {
+        self.entries
+    }
+
+    /// How many bytes it occupies.
+    pub fn size_bytes(&self) -> usize {
+        self.payload.len()
+    }
+
+    /// The bytes that all its keys begin with.
+    #[inline]
+    pub fn prefix(&self) -> &[u8] {
+        self.payload.get(self.prefix_start..self.heads_start).unwrap_or_default()
+    }
+
+    #[inline]
+    fn head(&self, position: usize) -> u32 {
+        let start = self.heads_start.wrapping_add(position.wrapping_mul(HEAD_BYTES));
+        let head = self.payload.get(start..).and_then(<[u8]>::first_chunk::<HEAD_BYTES>);
+        head.map_or(0, |head| u32::from_be_bytes(*head))
+    }
+
+    /// Where the entry at `position` starts; for a position behind the last,
+    /// where the entries end.
+    #[inline]
+    fn offset(&self, position: usize) -> usize {
+        if position >= self.entries {
+            return self.prefix_start;
+        }
+        let start = self.offsets_start.wrapping_add(position.wrapping_mul(OFFSET_BYTES));
+        self.payload.get(start..).map_or(self.prefix_start, |offset| usize::from(little_endian(offset)))
+    }
+
+    /// Decodes the entry at `position`.
+    ///
+    /// # Errors
+    /// [`Malformed`] when its bytes are not an entry that ends where the next
+    /// one starts.
+    #[inline]
+    fn entry(&self, position: usize) -> Result<Entry, Malformed> {
+        let (start, end) = (self.offset(position), self.offset(position.wrapping_add(1)));
+        let bytes = self.payload.get(..end).unwrap_or_default();
+        Entry::decode(bytes, start).ok_or_else(|| malformed(start, "not an entry"))
+    }
+
+    /// The position of the first entry at or behind `target`, or the number of
+    /// entries when all lie before it.
+    ///
+    /// # Errors
+    /// [`Malformed`] when an entry that had to be compared is none.
+    #[inline]
+    pub fn position_of(&self, target: InternalKey<'_>) -> Result<usize, Malformed> {
+        let prefix = self.prefix();
+        let (front, suffix) = target.user_key.split_at(target.user_key.len().min(prefix.len()));
+        match compare_user_keys(front, prefix) {
+            Ordering::Less => return Ok(0),
+            Ordering::Greater => return Ok(self.entries),
+            Ordering::Equal => {}
+        }
+        let head = head_of(suffix);
+        let (mut from, mut to) = (0usize, self.entries);
+        while from < to {
+            let middle = from.midpoint(to);
+            let order = match self.head(middle).cmp(&head) {
+                Ordering::Equal => self.compare_entry(middle, suffix, target.sequence)?,
+                order => order,
+            };
+            match order {
+                Ordering::Less => from = middle.wrapping_add(1),
+                _ => to = middle,
+            }
+        }
+        Ok(from)
+    }
+
+    fn compare_entry(
+        &self,
+        position: usize,
+        suffix: &[u8],
+        sequence: Sequence,
+    ) -> Result<Ordering, Malformed> {
+        let entry = self.entry(position)?;
+        Ok(compare_user_keys(self.suffix(&entry), suffix).then_with(|| sequence.cmp(&entry.sequence)))
+    }
+
+    /// The newest version of the target's user key at or below its sequence.
+    ///
+    /// # Errors
+    /// As [`position_of`](Self::position_of).
+    #[inline]
+    pub fn get(&self, target: InternalKey<'_>) -> Result<Option<(Kind, Sequence, Bytes)>, Malformed> {
+        let position = self.position_of(target)?;
+        if position >= self.entries {
+            return Ok(None);
+        }
+        let entry = self.entry(position)?;
+        let same = target
+            .user_key
+            .strip_prefix(self.prefix())
+            .is_some_and(|suffix| compare_user_keys(suffix, self.suffix(&entry)).is_eq());
+        Ok(same.then(|| (entry.kind, entry.sequence, self.value_owned(&entry))))
+    }
+
+    #[inline]
+    fn suffix(&self, entry: &Entry) -> &[u8] {
+        self.payload.get(entry.suffix_start..entry.value_start).unwrap_or_default()
+    }
+
+    #[inline]
+    fn value(&self, entry: &Entry) -> &[u8] {
+        self.payload.get(entry.value_start..entry.value_end).unwrap_or_default()
+    }
+
+    /// The value, sharing the block's bytes. An [`Entry`] of this block lies
+    /// within it, so the slice cannot be out of bounds.
+    #[inline]
+    fn value_owned(&self, entry: &Entry) -> Bytes {
+        self.payload.slice(entry.value_start..entry.value_end)
+    }
+
+    /// A cursor over the block that shares its bytes; it stands on no entry yet.
+    pub fn cursor(&self) -> BlockCursor {
+        let mut cursor = BlockCursor::default();
+        cursor.enter(self.clone());
+        cursor
+    }
+}
+
+impl fmt::Debug for Block {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Block").field("entries", &self.entries).field("bytes", &self.size_bytes()).finish()
+    }
+}
+
+/// Where the parts of one entry lie in its block, and what it says.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    kind: Kind,
+    sequence: Sequence,
+    suffix_start: usize,
+    value_start: usize,
+    value_end: usize,
+}
+
+impl Entry {
+    /// Reads the entry that starts at `start` and ends with `bytes`. Written out
+    /// instead of with a [`Decoder`] because every step of a scan comes here.
+    #[inline]
+    fn decode(bytes: &[u8], start: usize) -> Option<Entry> {
+        let kind = Kind::from_byte(*bytes.get(start)?)?;
+        let (sequence, at) = varint(bytes, start.checked_add(1)?)?;
+        let (suffix_bytes, at) = varint(bytes, at)?;
+        let (value_bytes, suffix_start) = varint(bytes, at)?;
+        let value_start = suffix_start.checked_add(usize::try_from(suffix_bytes).ok()?)?;
+        let value_end = value_start.checked_add(usize::try_from(value_bytes).ok()?)?;
+        let sound = value_end == bytes.len() && sequence <= MAX_SEQUENCE;
+        sound.then_some(Entry { kind, sequence, suffix_start, value_start, value_end })
+    }
+}
+
+/// The varint at `at`, and where it ends. One byte is the common case.
+#[inline]
+fn varint(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
+    let byte = *bytes.get(at)?;
+    if byte < 0x80 {
+        return Some((u64::from(byte), at.wrapping_add(1)));
+    }
+    long_varint(bytes, at)
+}
+
+fn long_varint(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
+    let mut decoder = Decoder::new(bytes.get(at..)?);
+    let value = decoder.varint("").ok()?;
+    Some((value, at.checked_add(decoder.position())?))
+}
+
+/// A position in a block. Without a block, or behind either end, it stands on no
+/// entry.
+#[derive(Debug, Default)]
+pub struct BlockCursor {
+    block: Option<Block>,
+    position: usize,
+    entry: Option<Entry>,
+    /// The key of the entry: the block's prefix, once, and the entry's suffix.
+    key: Vec<u8>,
+}
+
+impl BlockCursor {
+    /// Moves into `block`, onto no entry yet.
+    pub fn enter(&mut self, block: Block) {
+        self.key.clear();
+        self.key.extend_from_slice(block.prefix());
+        self.block = Some(block);
+        self.entry = None;
+    }
+
+    /// Leaves the block.
+    pub fn leave(&mut self) {
+        self.block = None;
+        self.entry = None;
+    }
+
+    /// Moves to the first entry.
+    ///
+    /// # Errors
+    /// [`Malformed`] when there is no entry where the block says there is one;
+    /// the cursor then stands on none. So for all moves.
+    pub fn seek_to_first(&mut self) -> Result<(), Malformed> {
+        self.stand_on(Some(0))
+    }
+
+    /// Moves to the last entry.
+    pub fn seek_to_last(&mut self) -> Result<(), Malformed> {
+        let last = self.block.as_ref().and_then(|block| block.entries.checked_sub(1));
+        self.stand_on(last)
+    }
+
+    /// Moves to the first entry at or behind `target`.
+    pub fn seek(&mut self, target: InternalKey<'_>) -> Result<(), Malformed> {
+        let position = self.block.as_ref().map(|block| block.position_of(target)).transpose()?;
+        self.stand_on(position)
+    }
+
+    /// Moves one entry forward.
+    #[inline]
+    pub fn next(&mut self) -> Result<(), Malformed> {
+        let next = self.entry.and_then(|_| self.position.checked_add(1));
+        self.stand_on(next)
+    }
+
+    /// Moves one entry backward.
+    pub fn prev(&mut self) -> Result<(), Malformed> {
+        let previous = self.entry.and_then(|_| self.position.checked_sub(1));
+        self.stand_on(previous)
+    }
+
+    /// Whether it stands on an entry.
+    #[inline]
+    pub fn is_valid(&self) -> bool {
+        self.entry.is_some()
+    }
+
+    /// The key of the entry, or `None` when it stands on none.
+    #[inline]
+    pub fn key(&self) -> Option<InternalKey<'_>> {
+        self.entry.map(|entry| InternalKey::new(&self.key, entry.sequence))
+    }
+
+    /// What the entry says about its key.
+    #[inline]
+    pub fn kind(&self) -> Option<Kind> {
+        self.entry.map(|entry| entry.kind)
+    }
+
+    /// The value of the entry.
+    #[inline]
+    pub fn value(&self) -> Option<&[u8]> {
+        Some(self.block.as_ref()?.value(self.entry.as_ref()?))
+    }
+
+    /// The value of the entry, sharing the block's bytes.
+    pub fn value_owned(&self) -> Option<Bytes> {
+        Some(self.block.as_ref()?.value_owned(self.entry.as_ref()?))
+    }
+
+    #[inline]
+    fn stand_on(&mut self, position: Option<usize>) -> Result<(), Malformed> {
+        self.entry = None;
+        let (Some(block), Some(position)) = (&self.block, position) else { return Ok(()) };
+        if position >= block.entries {
+            return Ok(());
+        }
+        let entry = block.entry(position)?;
+        self.key.truncate(block.prefix().len());
+        self.key.extend_from_slice(block.suffix(&entry));
+        self.position = position;
+        self.entry = Some(entry);
+        Ok(())
+    }
+}
+
+fn malformed(offset: usize, what: impl Into<String>) -> Malformed {
+    Malformed { offset, what: what.into() }
+}
+
+/// The two counts at the end of a block: bytes of prefix and entries.
+fn counts(payload: &[u8]) -> Result<(usize, usize), Malformed> {
+    let Some(&[a, b, c, d]) = payload.last_chunk::<COUNTS_BYTES>() else {
+        return Err(malformed(payload.len(), "the counts are missing"));
+    };
+    Ok((usize::from(u16::from_le_bytes([a, b])), usize::from(u16::from_le_bytes([c, d]))))
+}
+
+#[inline]
+fn little_endian(bytes: &[u8]) -> u16 {
+    bytes.first_chunk().map_or(0, |bytes| u16::from_le_bytes(*bytes))
+}
