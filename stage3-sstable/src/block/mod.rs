@@ -55,7 +55,6 @@
 //! <https://github.com/google/leveldb/blob/main/doc/table_format.md>
 
 mod builder;
-pub mod classic;
 mod cursor;
 
 pub use builder::BlockBuilder;
