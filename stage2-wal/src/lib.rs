@@ -29,5 +29,8 @@ pub mod coding;
 pub mod layout;
 pub mod vfs;
 pub mod identity;
+pub mod log;
+pub mod batch;
+pub mod journal;
 
 pub use stage1_memtable as memtable;

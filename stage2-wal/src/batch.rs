@@ -1,0 +1,304 @@
+//! Writes that happen together or not at all.
+//!
+//! ```text
+//!   batch := first sequence varint · count varint · entry*
+//!   entry := kind u8 · keyspace varint (0) · length varint, key
+//!            · length varint, value                  (a deletion's value is empty)
+//! ```
+//!
+//! A batch is the payload of one record of the journal. Its entries take the
+//! sequences `first, first + 1, …`, one each.
+//!
+//! **INV-BATCH-1** A batch is one record and one range of sequences. So it is
+//! replayed whole or not at all, and becomes visible in one step.
+
+#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::expect_used)]
+
+use stage1_memtable::error::{Error, Result};
+use stage1_memtable::key::{Kind, MAX_KEY_BYTES, MAX_SEQUENCE, MAX_VALUE_BYTES, Sequence, check_limits};
+
+use crate::coding::{Decoder, Malformed, put_prefixed, put_varint};
+use crate::layout::Field;
+
+/// The keyspace of every entry of this version.
+const KEYSPACE: u64 = 0;
+
+/// Writes to be applied together, in their order.
+///
+/// ```
+/// use stage2_wal::batch::WriteBatch;
+///
+/// let mut batch = WriteBatch::new();
+/// batch.put(b"alice", b"70").put(b"bob", b"130").delete(b"pending");
+/// assert_eq!(batch.len(), 3);
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct WriteBatch {
+    /// The entries, encoded.
+    entries: Vec<u8>,
+    count: u64,
+    /// The first entry beyond a limit. It makes the whole batch invalid.
+    invalid: Option<Error>,
+}
+
+impl WriteBatch {
+    /// An empty batch.
+    pub fn new() -> WriteBatch {
+        WriteBatch::default()
+    }
+
+    /// Gives `key` a value. A key or value beyond its limit makes the batch
+    /// invalid: writing it will fail, and nothing of it will be written.
+    pub fn put(&mut self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> &mut WriteBatch {
+        self.add(Kind::Value, key.as_ref(), value.as_ref())
+    }
+
+    /// Deletes `key`, whether or not it exists. A key beyond its limit makes the
+    /// batch invalid, as with [`put`](WriteBatch::put).
+    pub fn delete(&mut self, key: impl AsRef<[u8]>) -> &mut WriteBatch {
+        self.add(Kind::Deletion, key.as_ref(), b"")
+    }
+
+    /// Forgets all entries, and keeps the memory for the next.
+    pub fn clear(&mut self) {
+        self.entries.clear();
+        self.count = 0;
+        self.invalid = None;
+    }
+
+    /// How many entries it has.
+    pub fn len(&self) -> usize {
+        self.count as usize
+    }
+
+    /// Whether it has no entry.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// How many bytes its entries take in the journal.
+    pub fn size_bytes(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Errs if an entry is beyond a limit of the format.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for the first such entry.
+    pub fn check(&self) -> Result<()> {
+        self.invalid.clone().map_or(Ok(()), Err)
+    }
+
+    /// The entries as they will stand behind [`head`], for a writer that lays
+    /// both down in one record.
+    pub fn body(&self) -> &[u8] {
+        &self.entries
+    }
+
+    /// Calls `visit` with each entry, numbered from `first` on.
+    pub fn for_each(&self, first: Sequence, mut visit: impl FnMut(Entry<'_>)) {
+        Entries::new(&self.entries, first, self.count).for_each(&mut visit);
+    }
+
+    fn add(&mut self, kind: Kind, key: &[u8], value: &[u8]) -> &mut WriteBatch {
+        if let Err(error) = check_limits(key, value) {
+            self.invalid.get_or_insert(error);
+            return self;
+        }
+        self.entries.push(kind.as_byte());
+        put_varint(&mut self.entries, KEYSPACE);
+        put_prefixed(&mut self.entries, key);
+        put_prefixed(&mut self.entries, value);
+        self.count = self.count.saturating_add(1);
+        self
+    }
+}
+
+/// What stands before the entries of a batch.
+pub fn head(first: Sequence, count: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    put_varint(&mut bytes, first);
+    put_varint(&mut bytes, count);
+    bytes
+}
+
+/// One write of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry<'a> {
+    /// Its number.
+    pub sequence: Sequence,
+    /// Whether it puts or deletes.
+    pub kind: Kind,
+    /// The user key.
+    pub key: &'a [u8],
+    /// The value; empty for a deletion.
+    pub value: &'a [u8],
+}
+
+/// A batch as it was read from a journal, checked from end to end.
+#[derive(Debug, Clone, Copy)]
+pub struct Batch<'a> {
+    first: Sequence,
+    count: u64,
+    entries: &'a [u8],
+}
+
+impl<'a> Batch<'a> {
+    /// Reads a record's payload.
+    ///
+    /// # Errors
+    /// [`Malformed`] for anything that the grammar does not allow.
+    pub fn decode(payload: &'a [u8]) -> Result<Batch<'a>, Malformed> {
+        Batch::read(&mut Decoder::new(payload), payload)
+    }
+
+    /// The sequence of the first entry.
+    pub fn first_sequence(&self) -> Sequence {
+        self.first
+    }
+
+    /// The sequence of the last entry.
+    pub fn last_sequence(&self) -> Sequence {
+        self.first.saturating_add(self.count).saturating_sub(1)
+    }
+
+    /// The entries, in order.
+    pub fn entries(&self) -> Entries<'a> {
+        Entries::new(self.entries, self.first, self.count)
+    }
+
+    fn read(decoder: &mut Decoder<'a>, payload: &'a [u8]) -> Result<Batch<'a>, Malformed> {
+        let first = decoder.varint("first sequence")?;
+        let count = decoder.varint("count")?;
+        let last = first.checked_add(count).and_then(|end| end.checked_sub(1));
+        if first == 0 || count == 0 || last.is_none_or(|last| last > MAX_SEQUENCE) {
+            return Err(decoder.malformed(format!("a batch of {count} entries from sequence {first}")));
+        }
+        let entries = payload.get(decoder.position()..).unwrap_or_default();
+        for _ in 0..count {
+            read_entry(decoder)?;
+        }
+        decoder.finish()?;
+        Ok(Batch { first, count, entries })
+    }
+}
+
+/// The entries of a batch that was checked.
+#[derive(Debug)]
+pub struct Entries<'a> {
+    decoder: Decoder<'a>,
+    next: Sequence,
+    left: u64,
+}
+
+impl<'a> Entries<'a> {
+    fn new(entries: &'a [u8], first: Sequence, count: u64) -> Entries<'a> {
+        Entries { decoder: Decoder::new(entries), next: first, left: count }
+    }
+}
+
+impl<'a> Iterator for Entries<'a> {
+    type Item = Entry<'a>;
+
+    fn next(&mut self) -> Option<Entry<'a>> {
+        self.left = self.left.checked_sub(1)?;
+        let (kind, key, value) = read_entry(&mut self.decoder).ok()?;
+        let sequence = self.next;
+        self.next = self.next.saturating_add(1);
+        Some(Entry { sequence, kind, key, value })
+    }
+}
+
+fn read_entry<'a>(decoder: &mut Decoder<'a>) -> Result<(Kind, &'a [u8], &'a [u8]), Malformed> {
+    let kind = decoder.u8("kind")?;
+    let Some(kind) = Kind::from_byte(kind) else {
+        return Err(decoder.malformed(format!("entry kind {kind} is not known")));
+    };
+    decoder.explain(|| format!("{kind:?}"));
+    let keyspace = decoder.varint("keyspace")?;
+    if keyspace != KEYSPACE {
+        return Err(decoder.malformed(format!("keyspace {keyspace} is not known")));
+    }
+    let key = decoder.prefixed("key")?;
+    let value = decoder.prefixed("value")?;
+    if key.len() > MAX_KEY_BYTES || value.len() > MAX_VALUE_BYTES {
+        return Err(decoder.malformed("a key or value beyond its limit"));
+    }
+    if kind == Kind::Deletion && !value.is_empty() {
+        return Err(decoder.malformed("a deletion with a value"));
+    }
+    Ok((kind, key, value))
+}
+
+/// The fields of a batch, up to its end or its first damage.
+pub fn layout(payload: &[u8]) -> Vec<Field> {
+    let mut decoder = Decoder::recording(payload);
+    // Damage ends the fields; what they do not cover is shown as unclaimed.
+    let _ = Batch::read(&mut decoder, payload);
+    decoder.into_fields()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn encode(batch: &WriteBatch, first: Sequence) -> Vec<u8> {
+        [&head(first, batch.count), batch.body()].concat()
+    }
+
+    #[test]
+    fn entries_are_numbered_from_the_first_sequence_in_their_order() {
+        let mut batch = WriteBatch::new();
+        batch.put("a", "1").delete("b").put("", "");
+        let bytes = encode(&batch, 7);
+        let batch = Batch::decode(&bytes).unwrap();
+        let seen: Vec<_> = batch.entries().map(|e| (e.sequence, e.kind, e.key, e.value)).collect();
+        assert_eq!(
+            seen,
+            [
+                (7, Kind::Value, &b"a"[..], &b"1"[..]),
+                (8, Kind::Deletion, b"b", b""),
+                (9, Kind::Value, b"", b"")
+            ]
+        );
+        assert_eq!(batch.last_sequence(), 9);
+    }
+
+    #[test]
+    fn an_entry_beyond_a_limit_makes_the_whole_batch_invalid() {
+        let mut batch = WriteBatch::new();
+        batch.put("fine", "").put(vec![0; MAX_KEY_BYTES + 1], "");
+        assert!(batch.check().is_err());
+        batch.clear();
+        assert!(batch.check().is_ok());
+    }
+
+    #[test]
+    fn what_the_grammar_does_not_allow_is_malformed() {
+        let mut batch = WriteBatch::new();
+        batch.put("k", "v");
+        let good = encode(&batch, 1);
+        assert!(Batch::decode(&good).is_ok());
+        let changed = |at: usize, byte: u8| {
+            let mut bytes = good.clone();
+            bytes[at] = byte;
+            Batch::decode(&bytes).map(|_| ()).unwrap_err().what
+        };
+        assert_eq!(changed(0, 0), "a batch of 1 entries from sequence 0");
+        assert_eq!(changed(1, 0), "a batch of 0 entries from sequence 1");
+        assert_eq!(changed(2, 9), "entry kind 9 is not known");
+        assert_eq!(changed(2, Kind::Deletion.as_byte()), "a deletion with a value");
+        assert_eq!(changed(3, 1), "keyspace 1 is not known");
+        assert_eq!(Batch::decode(&[&good[..], b"x"].concat()).unwrap_err().what, "1 bytes too many");
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_a_batch_panic(bytes: Vec<u8>) {
+            if let Ok(batch) = Batch::decode(&bytes) {
+                prop_assert_eq!(batch.entries().count() as u64, batch.count);
+            }
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! The record log: records of any size, in a file that a torn write cannot
+//! forge. The journal and the manifest are both kept in it.
+//!
+//! ```text
+//!   file     ┌────────┬──────────────────────┬──────────────────────┬──▶
+//!            │ header │ block 0, to 32 KiB   │ block 1, 32 KiB      │
+//!            └────────┴──────────────────────┴──────────────────────┴──▶
+//!   block    │ full │ full │ first │   │ last │ promise │ full │ padding │
+//!                             └ one record ┘
+//! ```
+//!
+//! - [`format`](mod@format): the grammar, field by field, and its rule of validity.
+//! - [`writer`]: appends records; stops for good at the first failure.
+//! - [`reader`]: reads records up to the first damage, and finds promises behind it.
+
+pub mod format;
+pub mod reader;
+pub mod writer;
+
+pub use reader::{End, LogContents, Record};
+pub use writer::LogWriter;
