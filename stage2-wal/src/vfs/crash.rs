@@ -46,7 +46,7 @@ const EXHAUSTIVE_PAGES: usize = 6;
 const SAMPLED_SUBSETS: u64 = 64;
 
 /// One call that changed the directory or made a change durable.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Call {
     /// A file was created under this name.
     Create {
