@@ -168,6 +168,31 @@ impl Block {
         Ok(same.then(|| (entry.kind, entry.sequence, self.value_owned(&entry))))
     }
 
+    /// Reads every entry: that it is one, that its head is its suffix's, and that
+    /// it comes behind the one before.
+    ///
+    /// # Errors
+    /// [`Malformed`] with the first that is not so.
+    pub fn check(&self) -> Result<(), Malformed> {
+        let mut last: Option<Entry> = None;
+        for position in 0..self.entries {
+            let entry = self.entry(position)?;
+            if self.head(position) != head_of(self.suffix(&entry)) {
+                return Err(malformed(self.offset(position), "the head is not the suffix's"));
+            }
+            if last.is_some_and(|last| self.order_key(&last) >= self.order_key(&entry)) {
+                return Err(malformed(self.offset(position), "the entries are out of order"));
+            }
+            last = Some(entry);
+        }
+        Ok(())
+    }
+
+    /// The entry's place in the one order, among entries of this block.
+    fn order_key(&self, entry: &Entry) -> InternalKey<'_> {
+        InternalKey::new(self.suffix(entry), entry.sequence)
+    }
+
     #[inline]
     fn suffix(&self, entry: &Entry) -> &[u8] {
         self.payload.get(entry.suffix_start..entry.value_start).unwrap_or_default()
@@ -290,13 +315,13 @@ impl BlockCursor {
 
     /// Moves one entry forward.
     #[inline]
-    pub fn next(&mut self) -> Result<(), Malformed> {
+    pub fn advance(&mut self) -> Result<(), Malformed> {
         let next = self.entry.and_then(|_| self.position.checked_add(1));
         self.stand_on(next)
     }
 
     /// Moves one entry backward.
-    pub fn prev(&mut self) -> Result<(), Malformed> {
+    pub fn retreat(&mut self) -> Result<(), Malformed> {
         let previous = self.entry.and_then(|_| self.position.checked_sub(1));
         self.stand_on(previous)
     }

@@ -1,0 +1,243 @@
+//! Writes a table from the front.
+
+use std::sync::Arc;
+
+use stage2_wal::memtable::error::{Error, Result};
+use stage2_wal::memtable::key::{FIRST_SEQUENCE, InternalKey, Kind, MAX_SEQUENCE, check_limits};
+use stage2_wal::vfs::AppendFile;
+
+use crate::block::BlockBuilder;
+use crate::compression::{Codec, Compressor};
+use crate::footer::{FOOTER_BYTES, Footer};
+use crate::format::{BlockHandle, MAX_BLOCK_BYTES, TRAILER_BYTES, VERSION, trailer};
+use crate::index::IndexBuilder;
+use crate::metaindex::{MetaBlock, Metaindex};
+use crate::properties::{PROPERTIES, Properties};
+
+/// How many bytes are collected before they are appended to the file: a system
+/// call for every block would cost as much as building it.
+const WRITE_BUFFER_BYTES: usize = 64 << 10;
+
+/// What the writer of a table chooses. A reader needs none of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableOptions {
+    /// The size at which a data block is closed, in bytes before compression.
+    /// Smaller blocks make a lookup read less, larger ones compress better and
+    /// need a smaller index. Default: 4,096.
+    pub block_size_bytes: usize,
+    /// How data blocks are compressed, when that pays. Meta blocks and the index
+    /// are stored plain. Default: [`Codec::Lz4`].
+    pub codec: Codec,
+}
+
+impl Default for TableOptions {
+    fn default() -> TableOptions {
+        TableOptions { block_size_bytes: 4096, codec: Codec::Lz4 }
+    }
+}
+
+/// What was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableSummary {
+    /// Counts, ranges and sizes, as the file itself says them.
+    pub properties: Properties,
+    /// The length of the file, in bytes.
+    pub file_bytes: u64,
+    /// CRC-32 of the whole file.
+    pub checksum: u32,
+}
+
+/// Writes one table. After an error the file is worth nothing: every later call
+/// gives the same error, and the caller removes the file.
+#[derive(Debug)]
+pub struct TableBuilder {
+    output: Output,
+    options: TableOptions,
+    block: BlockBuilder,
+    compressor: Compressor,
+    index: IndexBuilder,
+    /// Names and contents that wait for the data to end.
+    meta_blocks: Vec<(String, Vec<u8>)>,
+    /// `None` before the first entry.
+    properties: Option<Properties>,
+}
+
+impl TableBuilder {
+    /// Writes a table into `file`, which is empty. `name` is how messages name
+    /// the file, `salt` is what its checksums cover.
+    pub fn new(file: Arc<dyn AppendFile>, name: String, salt: u32, options: TableOptions) -> TableBuilder {
+        TableBuilder {
+            output: Output::new(file, name, salt),
+            options,
+            block: BlockBuilder::new(),
+            compressor: Compressor::new(),
+            index: IndexBuilder::default(),
+            meta_blocks: Vec::new(),
+            properties: None,
+        }
+    }
+
+    /// Adds an entry behind the last one.
+    ///
+    /// # Errors
+    /// [`InvalidArgument`](Error::InvalidArgument) when the key is not above the
+    /// last one or beyond a limit; the entry is then not in the table.
+    /// [`Io`](Error::Io) when the file refuses the bytes.
+    pub fn add(&mut self, key: InternalKey<'_>, kind: Kind, value: &[u8]) -> Result<()> {
+        self.check(key, value)?;
+        if self.block_is_full() {
+            self.finish_block(Some(key))?;
+        }
+        self.properties.get_or_insert_with(|| Properties::starting_at(key)).count(key, kind, value);
+        self.block.add(key, kind, value);
+        Ok(())
+    }
+
+    /// Keeps `contents` under `name`, for whoever knows the name. It is written
+    /// by [`finish`](Self::finish).
+    pub fn add_meta_block(&mut self, name: &str, contents: Vec<u8>) {
+        debug_assert!(name != PROPERTIES && self.meta_blocks.iter().all(|(other, _)| other != name));
+        self.meta_blocks.push((name.to_owned(), contents));
+    }
+
+    /// About how long the file would be if it were finished now, in bytes,
+    /// without index and footer.
+    pub fn size_bytes(&self) -> u64 {
+        let meta_bytes: usize = self.meta_blocks.iter().map(|(_, contents)| contents.len()).sum();
+        self.output.position + (self.block.size_bytes() + meta_bytes) as u64
+    }
+
+    /// How many entries were added.
+    pub fn entries(&self) -> u64 {
+        self.properties.as_ref().map_or(0, |properties| properties.entries)
+    }
+
+    /// Writes what is still in memory, then meta blocks, metaindex, index and
+    /// footer. Nothing is synced.
+    ///
+    /// # Errors
+    /// [`InvalidArgument`](Error::InvalidArgument) when there is no entry;
+    /// [`Io`](Error::Io) as above.
+    pub fn finish(mut self) -> Result<TableSummary> {
+        if self.properties.is_none() {
+            return Err(Error::invalid_argument("a table needs an entry"));
+        }
+        self.finish_block(None)?;
+        let properties =
+            self.properties.take().ok_or_else(|| Error::invalid_argument("a table needs an entry"))?;
+        let metaindex = self.write_meta_blocks(&properties)?;
+        let metaindex = self.output.write_block(Codec::None, &metaindex.encode())?;
+        let index = self.output.write_block(Codec::None, &self.index.finish())?;
+        self.output.write_footer(index, metaindex, properties.entries)?;
+        self.output.flush()?;
+        let checksum = self.output.checksum.finalize();
+        Ok(TableSummary { properties, file_bytes: self.output.position, checksum })
+    }
+
+    fn check(&self, key: InternalKey<'_>, value: &[u8]) -> Result<()> {
+        check_limits(key.user_key, value)?;
+        if !(FIRST_SEQUENCE..=MAX_SEQUENCE).contains(&key.sequence) {
+            return Err(Error::invalid_argument(format!("{key:?}: no entry has this sequence")));
+        }
+        // A block is only empty before the first entry: whoever closes one puts
+        // the next key into the new one.
+        match self.block.last_key() {
+            Some(last) if last >= key => {
+                Err(Error::invalid_argument(format!("{key:?} must come before {last:?}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn block_is_full(&self) -> bool {
+        let large = self.block.size_bytes() >= self.options.block_size_bytes;
+        !self.block.is_empty() && (large || !self.block.has_room())
+    }
+
+    /// Writes the pending block. `next` is the key that comes behind it.
+    fn finish_block(&mut self, next: Option<InternalKey<'_>>) -> Result<()> {
+        let (Some(last), Some(properties)) =
+            (self.block.last_key().map(InternalKey::to_owned), &mut self.properties)
+        else {
+            return Ok(());
+        };
+        let payload = self.block.finish();
+        let (codec, stored) = self.compressor.compress(self.options.codec, &payload);
+        let handle = self.output.write_block(codec, stored)?;
+        self.index.add(last.as_key(), next, handle.bytes);
+        properties.count_block((stored.len() + TRAILER_BYTES) as u64);
+        properties.largest = last;
+        Ok(())
+    }
+
+    /// Writes all meta blocks, the properties last.
+    fn write_meta_blocks(&mut self, properties: &Properties) -> Result<Metaindex> {
+        self.meta_blocks.push((PROPERTIES.to_owned(), properties.encode()));
+        let mut metaindex = Metaindex::default();
+        for (name, contents) in self.meta_blocks.drain(..) {
+            let handle = self.output.write_block(Codec::None, &contents)?;
+            metaindex.blocks.push(MetaBlock { name, must_understand: false, handle });
+        }
+        Ok(metaindex)
+    }
+}
+
+/// The file, what waits to be appended to it, and the failure that ended it.
+#[derive(Debug)]
+struct Output {
+    file: Arc<dyn AppendFile>,
+    name: String,
+    salt: u32,
+    buffer: Vec<u8>,
+    /// Bytes written so far, those in the buffer included.
+    position: u64,
+    checksum: crc32fast::Hasher,
+    failure: Option<Error>,
+}
+
+impl Output {
+    fn new(file: Arc<dyn AppendFile>, name: String, salt: u32) -> Output {
+        let checksum = crc32fast::Hasher::new();
+        Output { file, name, salt, buffer: Vec::new(), position: 0, checksum, failure: None }
+    }
+
+    fn write_block(&mut self, codec: Codec, stored: &[u8]) -> Result<BlockHandle> {
+        if stored.len() > MAX_BLOCK_BYTES {
+            let what = format!("{}: a block of {} bytes is beyond the limit", self.name, stored.len());
+            return Err(Error::invalid_argument(what));
+        }
+        let handle = BlockHandle { offset: self.position, bytes: stored.len() as u32 };
+        let trailer = trailer(stored, codec, handle.offset, self.salt);
+        self.write(stored)?;
+        self.write(&trailer)?;
+        Ok(handle)
+    }
+
+    fn write_footer(&mut self, index: BlockHandle, metaindex: BlockHandle, entries: u64) -> Result<()> {
+        let file_bytes = self.position + FOOTER_BYTES as u64;
+        let (salt, version) = (self.salt, VERSION);
+        let footer = Footer { index, metaindex, entries, file_bytes, salt, version, features: 0 };
+        self.write(&footer.encode())
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.checksum.update(bytes);
+        self.position += bytes.len() as u64;
+        self.buffer.extend_from_slice(bytes);
+        if self.buffer.len() < WRITE_BUFFER_BYTES {
+            return Ok(());
+        }
+        self.flush()
+    }
+
+    /// Appends the buffer (INV-TABLE-3).
+    fn flush(&mut self) -> Result<()> {
+        if let Some(failure) = &self.failure {
+            return Err(failure.clone());
+        }
+        let appended = self.file.append(&self.buffer);
+        self.buffer.clear();
+        self.failure = appended.as_ref().err().cloned();
+        appended
+    }
+}

@@ -1,0 +1,155 @@
+//! Walks over a table, one block in hand.
+//!
+//! ```text
+//!   index     sep 0     sep 1     sep 2
+//!               │         │         │
+//!   blocks    [0 …]     [1 … ● …]  [2 …]
+//!                            └─ the cursor: ordinal 1, a position in block 1
+//! ```
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use stage2_wal::coding::Malformed;
+use stage2_wal::memtable::cursor::Cursor;
+use stage2_wal::memtable::error::{Error, Result};
+use stage2_wal::memtable::key::{InternalKey, Kind};
+
+use super::reader::Table;
+use crate::block::BlockCursor;
+
+/// A cursor over a table. It keeps the table open.
+#[derive(Debug)]
+pub struct TableCursor {
+    table: Arc<Table>,
+    /// Which block is in hand.
+    ordinal: usize,
+    block: BlockCursor,
+    /// The failure that ended this cursor. Once it is set, the cursor stands on
+    /// no entry and no seek changes that (INV-CURSOR-3).
+    failure: Option<Error>,
+}
+
+impl TableCursor {
+    pub(super) fn new(table: Arc<Table>) -> TableCursor {
+        TableCursor { table, ordinal: 0, block: BlockCursor::default(), failure: None }
+    }
+
+    /// Takes the block with this ordinal in hand and moves within it. Behind
+    /// either end of the table, no block is in hand.
+    fn enter(
+        &mut self,
+        ordinal: Option<usize>,
+        move_to: impl FnOnce(&mut BlockCursor) -> Result<(), Malformed>,
+    ) {
+        self.block.leave();
+        if self.failure.is_some() {
+            return;
+        }
+        let Some((ordinal, handle)) = ordinal.and_then(|at| Some((at, self.table.index.handle(at)?))) else {
+            return;
+        };
+        self.ordinal = ordinal;
+        match self.table.block(handle) {
+            Ok((block, _)) => {
+                self.block.enter(block);
+                let moved = move_to(&mut self.block);
+                self.settle(moved);
+            }
+            Err(error) => self.failure = Some(error),
+        }
+    }
+
+    /// Ends the cursor if the block turned out to be damaged.
+    #[inline]
+    fn settle(&mut self, moved: Result<(), Malformed>) {
+        if let Err(what) = moved {
+            self.fail(what);
+        }
+    }
+
+    #[cold]
+    fn fail(&mut self, what: Malformed) {
+        let offset = self.table.index.handle(self.ordinal).map_or(0, |handle| handle.offset);
+        self.failure = Some(self.table.file.damage(what, offset));
+        self.block.leave();
+    }
+
+    /// Whether the block in hand has been left at one of its ends.
+    #[inline]
+    fn ran_out(&self) -> bool {
+        !self.block.is_valid() && self.failure.is_none()
+    }
+}
+
+impl Cursor for TableCursor {
+    fn seek_to_first(&mut self) {
+        self.enter(Some(0), BlockCursor::seek_to_first);
+    }
+
+    fn seek_to_last(&mut self) {
+        self.enter(self.table.index.len().checked_sub(1), BlockCursor::seek_to_last);
+    }
+
+    fn seek(&mut self, target: InternalKey<'_>) {
+        let ordinal = self.table.index.find(target);
+        self.enter(Some(ordinal), |block| block.seek(target));
+        // The separator may lie above the last key of its block, and the target
+        // between the two: then the next block begins with the answer.
+        if self.ran_out() {
+            self.enter(ordinal.checked_add(1), BlockCursor::seek_to_first);
+        }
+    }
+
+    #[inline]
+    fn next(&mut self) {
+        if !self.block.is_valid() {
+            return;
+        }
+        let moved = self.block.advance();
+        self.settle(moved);
+        if self.ran_out() {
+            self.enter(self.ordinal.checked_add(1), BlockCursor::seek_to_first);
+        }
+    }
+
+    #[inline]
+    fn prev(&mut self) {
+        if !self.block.is_valid() {
+            return;
+        }
+        let moved = self.block.retreat();
+        self.settle(moved);
+        if self.ran_out() {
+            self.enter(self.ordinal.checked_sub(1), BlockCursor::seek_to_last);
+        }
+    }
+
+    #[inline]
+    fn is_valid(&self) -> bool {
+        self.block.is_valid()
+    }
+
+    #[inline]
+    fn key(&self) -> InternalKey<'_> {
+        self.block.key().expect("the caller checked is_valid()")
+    }
+
+    #[inline]
+    fn kind(&self) -> Kind {
+        self.block.kind().expect("the caller checked is_valid()")
+    }
+
+    #[inline]
+    fn value(&self) -> &[u8] {
+        self.block.value().expect("the caller checked is_valid()")
+    }
+
+    fn value_owned(&self) -> Bytes {
+        self.block.value_owned().expect("the caller checked is_valid()")
+    }
+
+    fn status(&self) -> Result<()> {
+        self.failure.clone().map_or(Ok(()), Err)
+    }
+}

@@ -1,0 +1,187 @@
+//! Opens a table and asks it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use stage2_wal::coding::Decoder;
+use stage2_wal::memtable::error::Result;
+use stage2_wal::memtable::key::{InternalKey, Kind};
+use stage2_wal::memtable::lookup::{Answer, Lookup, LookupKey, Observer, Touch};
+use stage2_wal::vfs::ReadFile;
+
+use super::cursor::TableCursor;
+use crate::block::Block;
+use crate::cache::{BlockCache, next_table};
+use crate::footer::Footer;
+use crate::format::{BlockFile, BlockHandle, TRAILER_BYTES};
+use crate::index::Index;
+use crate::metaindex::Metaindex;
+use crate::properties::{PROPERTIES, Properties};
+
+/// An open table. It is shared by reference; nothing in it changes.
+pub struct Table {
+    pub(super) file: BlockFile,
+    pub(super) footer: Footer,
+    pub(super) metaindex: Metaindex,
+    pub(super) index: Index,
+    number: u64,
+    properties: Properties,
+    cache: Arc<BlockCache>,
+    /// Under which number the cache knows this table.
+    cache_number: u64,
+}
+
+impl Table {
+    /// Opens the table in `file`. `salt` is what its checksums cover, `number`
+    /// the file's number, for observers.
+    ///
+    /// # Errors
+    /// [`Unsupported`](stage2_wal::memtable::Error::Unsupported) for a version,
+    /// a feature, a property or a meta block that must be understood and is not;
+    /// [`Corruption`](stage2_wal::memtable::Error::Corruption) for damage in
+    /// footer, index, metaindex or properties, or a file of another salt; data
+    /// blocks are checked when they are read. [`Io`](stage2_wal::memtable::Error::Io) from the file.
+    pub fn open(file: Arc<dyn ReadFile>, salt: u32, number: u64, cache: Arc<BlockCache>) -> Result<Table> {
+        let name = file.describe();
+        let file = BlockFile { file, name, salt };
+        let footer = Footer::read(&file)?;
+        let metaindex = read_metaindex(&file, footer.metaindex)?;
+        let properties = read_properties(&file, &metaindex, &footer)?;
+        metaindex.check_contiguous(&file, properties.data_bytes, footer.metaindex.offset)?;
+        let index = read_index(&file, footer.index, &properties)?;
+        Ok(Table { file, footer, metaindex, index, number, properties, cache, cache_number: next_table() })
+    }
+
+    /// The file's number.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// How messages name the file.
+    pub fn name(&self) -> &str {
+        &self.file.name
+    }
+
+    /// The length of the file, in bytes.
+    pub fn file_bytes(&self) -> u64 {
+        self.footer.file_bytes
+    }
+
+    /// How much memory the open table occupies outside of the cache, about, in
+    /// bytes.
+    pub fn memory_bytes(&self) -> usize {
+        size_of::<Table>() + self.index.size_bytes()
+    }
+
+    /// Counts, ranges and sizes.
+    pub fn properties(&self) -> &Properties {
+        &self.properties
+    }
+
+    /// The names of its meta blocks, in the order of the file.
+    pub fn meta_block_names(&self) -> impl Iterator<Item = &str> {
+        self.metaindex.blocks.iter().map(|block| block.name.as_str())
+    }
+
+    /// The contents of the meta block `name`, or `None` when the table has none.
+    /// Read anew each time.
+    ///
+    /// # Errors
+    /// As reading any block: [`Io`](stage2_wal::memtable::Error::Io) or
+    /// [`Corruption`](stage2_wal::memtable::Error::Corruption).
+    pub fn meta_block(&self, name: &str) -> Result<Option<Bytes>> {
+        self.metaindex.find(name).map(|handle| self.file.read(handle)).transpose()
+    }
+
+    /// A cursor that keeps the table open; it stands on no entry yet.
+    pub fn cursor(self: &Arc<Table>) -> TableCursor {
+        TableCursor::new(Arc::clone(self))
+    }
+
+    /// The data block at `handle`, and whether the cache had it.
+    #[inline]
+    pub(super) fn block(&self, handle: BlockHandle) -> Result<(Block, bool)> {
+        match self.cache.get(self.cache_number, handle.offset) {
+            Some(block) => Ok((block, true)),
+            None => Ok((self.load_block(handle)?, false)),
+        }
+    }
+
+    fn load_block(&self, handle: BlockHandle) -> Result<Block> {
+        let block = self.read_block(handle)?;
+        self.cache.insert(self.cache_number, handle.offset, block.clone());
+        Ok(block)
+    }
+
+    /// The data block at `handle`, from the file.
+    pub(super) fn read_block(&self, handle: BlockHandle) -> Result<Block> {
+        let payload = self.file.read(handle)?;
+        Block::parse(payload).map_err(|what| self.file.damage(what, handle.offset))
+    }
+}
+
+impl Lookup for Table {
+    fn lookup<O: Observer>(&self, key: &LookupKey<'_>, observer: &mut O) -> Result<Answer> {
+        let Some(handle) = self.index.handle(self.index.find(key.key)) else {
+            return Ok(Answer::Absent);
+        };
+        let (block, cached) = self.block(handle)?;
+        observer.observe(|| touch(handle, cached));
+        answer(&block, key.key).map_err(|what| self.file.damage(what, handle.offset))
+    }
+}
+
+#[inline]
+fn answer(block: &Block, key: InternalKey<'_>) -> Result<Answer, stage2_wal::coding::Malformed> {
+    Ok(match block.get(key)? {
+        Some((Kind::Value, sequence, value)) => Answer::Value { value, sequence },
+        Some((Kind::Deletion, sequence, _)) => Answer::Deleted { sequence },
+        None => Answer::Absent,
+    })
+}
+
+fn touch(handle: BlockHandle, cached: bool) -> Touch {
+    Touch::Block { offset: handle.offset, bytes: handle.bytes + TRAILER_BYTES as u32, cached }
+}
+
+fn read_metaindex(file: &BlockFile, handle: BlockHandle) -> Result<Metaindex> {
+    let payload = file.read(handle)?;
+    let metaindex =
+        Metaindex::decode(&mut Decoder::new(&payload)).map_err(|what| file.damage(what, handle.offset))?;
+    metaindex.check_understood(file)?;
+    Ok(metaindex)
+}
+
+fn read_properties(file: &BlockFile, metaindex: &Metaindex, footer: &Footer) -> Result<Properties> {
+    let missing = || file.corruption(footer.metaindex.offset, "the properties are missing");
+    let handle = metaindex.find(PROPERTIES).ok_or_else(missing)?;
+    let payload = file.read(handle)?;
+    let properties =
+        Properties::decode(&mut Decoder::new(&payload)).map_err(|what| what.in_file(file, handle.offset))?;
+    if properties.entries != footer.entries {
+        let what = format!("{} entries, the footer says {}", properties.entries, footer.entries);
+        return Err(file.corruption(handle.offset, what));
+    }
+    Ok(properties)
+}
+
+fn read_index(file: &BlockFile, handle: BlockHandle, properties: &Properties) -> Result<Index> {
+    let payload = file.read(handle)?;
+    let index = Index::decode(&mut Decoder::new(&payload), properties.data_bytes)
+        .map_err(|what| file.damage(what, handle.offset))?;
+    if index.len() as u64 != properties.data_blocks {
+        let what = format!("{} data blocks, the properties say {}", index.len(), properties.data_blocks);
+        return Err(file.corruption(handle.offset, what));
+    }
+    Ok(index)
+}
+
+impl fmt::Debug for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Table")
+            .field("name", &self.file.name)
+            .field("properties", &self.properties)
+            .finish_non_exhaustive()
+    }
+}
