@@ -37,8 +37,8 @@
 use std::f64::consts::LN_2;
 use std::fmt;
 
-use stage2_wal::coding::{Decoder, Malformed, put_varint};
-use stage2_wal::layout::Field;
+use stage3_sstable::wal::coding::{Decoder, Malformed, put_varint};
+use stage3_sstable::wal::layout::Field;
 
 use crate::policy::{DEFAULT_BITS_PER_KEY, FilterPolicy, scale, set_bits, within_limits};
 

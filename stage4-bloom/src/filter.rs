@@ -13,8 +13,8 @@
 //! An enum and not a trait object, so that a question of a few nanoseconds can be
 //! inlined into the lookup that asks it.
 
-use stage2_wal::coding::Malformed;
-use stage2_wal::layout::Field;
+use stage3_sstable::wal::coding::Malformed;
+use stage3_sstable::wal::layout::Field;
 
 use crate::blocked::{self, BlockedFilter};
 use crate::bloom::{self, BloomFilter};
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn what_any_policy_builds_is_opened_by_its_name() {
+    fn whatever_is_built_is_opened_by_its_name() {
         let hashes = hashes_of_keys(1_000);
         for policy in policies() {
             let filter = Filter::open(policy.name(), &policy.build(&hashes)).unwrap().unwrap();
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn every_policy_is_known_to_the_reader() {
+    fn every_kind_that_can_be_built_can_be_opened() {
         assert_eq!(policies().map(|policy| policy.name()), Filter::KNOWN);
     }
 

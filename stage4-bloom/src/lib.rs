@@ -25,13 +25,15 @@
 //! - [`bloom`]: the standard Bloom filter, the one to learn from.
 //! - [`blocked`]: the default: one cache line per question.
 //! - [`filter`]: whichever filter a file carries, checked once and then asked.
+//! - [`filtered`]: a table that asks its filter first, and its builder.
 
 pub mod policy;
 pub mod bloom;
 pub mod blocked;
 pub mod filter;
+pub mod filtered;
 
 #[cfg(test)]
 mod rate;
 
-pub use stage2_wal::{self as wal, memtable};
+pub use stage3_sstable::{self as sstable, memtable, wal};

@@ -10,7 +10,7 @@
 //! ```
 //!
 //! A filter stands for a set of keys, given as hashes
-//! ([`hash_key`](stage2_wal::memtable::hash::hash_key)). Two laws hold for every kind:
+//! ([`hash_key`](stage3_sstable::memtable::hash::hash_key)). Two laws hold for every kind:
 //!
 //! - **INV-FILTER-1** No false negatives: a hash that was built in is never
 //!   answered "certainly not". The other error is allowed, and its rate is what

@@ -1,6 +1,6 @@
 //! Measuring the rate of false positives, for the tests of each filter.
 
-use stage2_wal::memtable::hash::hash_key;
+use stage3_sstable::memtable::hash::hash_key;
 
 /// The hashes of `count` keys that look like a user's.
 pub(crate) fn hashes_of_keys(count: usize) -> Vec<u64> {

@@ -1,7 +1,7 @@
 use super::*;
 use crate::rate::{assert_near, hashes_of_absent_keys, hashes_of_keys, measured_rate};
 use proptest::prelude::*;
-use stage2_wal::layout::{annotated_hex, unclaimed};
+use stage3_sstable::wal::layout::{annotated_hex, unclaimed};
 
 fn opened(bits_per_key: u32, hashes: &[u64]) -> BlockedFilter {
     BlockedFilter::decode(&Blocked::new(bits_per_key).build(hashes)).unwrap()
