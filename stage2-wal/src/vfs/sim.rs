@@ -60,7 +60,7 @@ impl SimVfs {
     pub fn from_image(image: &Image) -> SimVfs {
         let mut disk = Disk { trace: Some(Trace::new(image.clone())), ..Disk::default() };
         for (&file, bytes) in image {
-            let sim_file = disk.new_file(file, bytes.to_vec());
+            let sim_file = disk.new_file(bytes.to_vec());
             disk.names.insert(file, sim_file);
         }
         SimVfs { disk: Arc::new(Mutex::new(disk)) }
@@ -91,10 +91,10 @@ impl SimVfs {
 }
 
 impl Disk {
-    fn new_file(&mut self, file: FileId, bytes: Vec<u8>) -> Arc<SimFile> {
+    fn new_file(&mut self, bytes: Vec<u8>) -> Arc<SimFile> {
         let inode = self.next_inode;
         self.next_inode += 1;
-        Arc::new(SimFile { inode, name: file.to_string(), bytes: RwLock::new(bytes) })
+        Arc::new(SimFile { inode, bytes: RwLock::new(bytes) })
     }
 
     fn find(&self, operation: &'static str, file: FileId) -> Result<Arc<SimFile>> {
@@ -118,7 +118,7 @@ impl Vfs for SimVfs {
         if disk.names.contains_key(&file) {
             return Err(refuse("create", file, io::ErrorKind::AlreadyExists));
         }
-        let sim_file = disk.new_file(file, Vec::new());
+        let sim_file = disk.new_file(Vec::new());
         disk.names.insert(file, Arc::clone(&sim_file));
         disk.record(|| Call::Create { file, inode: sim_file.inode });
         Ok(Arc::new(SimAppendFile { file: sim_file, disk: Arc::clone(&self.disk) }))
@@ -127,7 +127,7 @@ impl Vfs for SimVfs {
     fn open(&self, file: FileId) -> Result<Arc<dyn ReadFile>> {
         let sim_file = self.disk.lock().find("open", file)?;
         let length = sim_file.bytes.read().len() as u64;
-        Ok(Arc::new(SimReadFile { file: sim_file, length }))
+        Ok(Arc::new(SimReadFile { file: sim_file, name: file.to_string(), length }))
     }
 
     fn rename(&self, from: FileId, to: FileId) -> Result<()> {
@@ -206,16 +206,18 @@ impl Drop for SimLock {
     }
 }
 
-/// An inode: bytes, and the name under which it was created, for messages.
+/// An inode: bytes, under whatever names.
 struct SimFile {
     inode: Inode,
-    name: String,
     bytes: RwLock<Vec<u8>>,
 }
 
 impl fmt::Debug for SimFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SimFile").field("name", &self.name).field("bytes", &self.bytes.read().len()).finish()
+        f.debug_struct("SimFile")
+            .field("inode", &self.inode)
+            .field("bytes", &self.bytes.read().len())
+            .finish()
     }
 }
 
@@ -257,13 +259,14 @@ impl AppendFile for SimAppendFile {
 #[derive(Debug)]
 struct SimReadFile {
     file: Arc<SimFile>,
+    name: String,
     length: u64,
 }
 
 impl ReadFile for SimReadFile {
     fn read_at(&self, offset: u64, length: usize) -> Result<Bytes> {
         let bytes = self.file.bytes.read();
-        super::check_span(&self.file.name, bytes.len() as u64, offset, length)?;
+        super::check_span(&self.name, bytes.len() as u64, offset, length)?;
         let start = offset as usize;
         Ok(Bytes::copy_from_slice(&bytes[start..start + length]))
     }
@@ -273,6 +276,6 @@ impl ReadFile for SimReadFile {
     }
 
     fn describe(&self) -> String {
-        self.file.name.clone()
+        self.name.clone()
     }
 }

@@ -1,0 +1,21 @@
+//! Compaction: which files to merge, what to drop, and the job that does it.
+//!
+//! ```text
+//!   Version ──strategy──▶ Plan: these files, to that level, because …
+//!                           │
+//!      cursors over the files ──merge──▶ drop rule ──▶ TableWriter ──▶ new tables
+//!                                                                        │
+//!                                       VersionSet::install ◀── edit ────┘
+//! ```
+//!
+//! - [`strategy`]: a pure function from a version to a plan; leveled compaction.
+//! - [`drop_rule`]: the one place that decides what may be forgotten.
+//! - [`job`]: carries a plan out.
+
+pub mod strategy;
+pub mod drop_rule;
+pub mod job;
+
+pub use drop_rule::DropRule;
+pub use job::{Outcome, merge_into_tables, run};
+pub use strategy::{Leveled, Plan, Strategy};

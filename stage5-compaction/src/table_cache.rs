@@ -1,0 +1,174 @@
+//! Tables opened when they are first asked, with few descriptors.
+//!
+//! ```text
+//!   Version ──▶ TableFile 12 ──once──▶ FilteredTable: index, filter (in memory)
+//!                                            │ a block is not in the cache
+//!                                            ▼
+//!                                      CachedFile 12 ──▶ up to N open descriptors
+//! ```
+//!
+//! Index and filter hang on the version's own file entry, so a lookup that is
+//! answered from memory takes no lock and computes no hash to find its table.
+//! Only the operating system's descriptors are bounded: they are asked for when
+//! a block must be read, which costs far more than finding one.
+//!
+//! **INV-CACHE-1** A table's file is removed only when the last [`TableFile`] of
+//! it is gone, and that only lists its number ([`TableCache::take_obsolete`]): a
+//! job removes it. No reader ever pays for an unlink, and none ever finds its
+//! file gone.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use quick_cache::sync::Cache;
+use stage4_bloom::filtered::FilteredTable;
+use stage4_bloom::memtable::error::Result;
+use stage4_bloom::sstable::cache::BlockCache;
+use stage4_bloom::wal::identity::{DatabaseId, file_salt};
+use stage4_bloom::wal::vfs::{FileId, ReadFile, Vfs};
+
+use crate::file::FileMeta;
+
+/// Opens tables and bounds how many files are open at once.
+pub struct TableCache {
+    vfs: Arc<dyn Vfs>,
+    database: DatabaseId,
+    blocks: Arc<BlockCache>,
+    open_files: Cache<u64, Arc<dyn ReadFile>>,
+    obsolete: Mutex<Vec<u64>>,
+}
+
+impl TableCache {
+    /// A cache that keeps at most about `max_open_files` tables open.
+    pub fn new(
+        vfs: Arc<dyn Vfs>,
+        database: DatabaseId,
+        blocks: Arc<BlockCache>,
+        max_open_files: usize,
+    ) -> Arc<TableCache> {
+        let open_files = Cache::new(max_open_files.max(1));
+        Arc::new(TableCache { vfs, database, blocks, open_files, obsolete: Mutex::new(Vec::new()) })
+    }
+
+    /// The entry of a table in a version.
+    pub fn file(self: &Arc<TableCache>, meta: FileMeta) -> Arc<TableFile> {
+        Arc::new(TableFile {
+            meta,
+            cache: Arc::clone(self),
+            table: OnceLock::new(),
+            is_obsolete: AtomicBool::new(false),
+        })
+    }
+
+    /// The block cache that all tables share.
+    pub fn blocks(&self) -> &Arc<BlockCache> {
+        &self.blocks
+    }
+
+    /// The numbers of tables that no version names and no reader holds any more.
+    /// They are given out once: whoever takes them removes the files.
+    pub fn take_obsolete(&self) -> Vec<u64> {
+        let mut numbers = std::mem::take(&mut *self.obsolete.lock());
+        numbers.sort_unstable();
+        for number in &numbers {
+            self.open_files.remove(number);
+        }
+        numbers
+    }
+
+    /// Whether there is something to remove.
+    pub fn has_obsolete(&self) -> bool {
+        !self.obsolete.lock().is_empty()
+    }
+
+    fn descriptor(&self, number: u64) -> Result<Arc<dyn ReadFile>> {
+        self.open_files.get_or_insert_with(&number, || self.vfs.open(FileId::Table(number)))
+    }
+
+    fn open(self: &Arc<TableCache>, number: u64) -> Result<FilteredTable> {
+        let first = self.descriptor(number)?;
+        let file =
+            CachedFile { cache: Arc::clone(self), number, length: first.len(), name: first.describe() };
+        let salt = file_salt(self.database, number);
+        FilteredTable::open(Arc::new(file), salt, number, Arc::clone(&self.blocks))
+    }
+}
+
+impl fmt::Debug for TableCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TableCache").field("open_files", &self.open_files.len()).finish_non_exhaustive()
+    }
+}
+
+/// A table as a version names it.
+pub struct TableFile {
+    meta: FileMeta,
+    cache: Arc<TableCache>,
+    table: OnceLock<Arc<FilteredTable>>,
+    is_obsolete: AtomicBool,
+}
+
+impl TableFile {
+    /// What is known without opening it.
+    pub fn meta(&self) -> &FileMeta {
+        &self.meta
+    }
+
+    /// The open table. The first call reads its footer, index and filter.
+    ///
+    /// # Errors
+    /// That of opening it; a later call tries again.
+    pub fn table(&self) -> Result<&Arc<FilteredTable>> {
+        if let Some(table) = self.table.get() {
+            return Ok(table);
+        }
+        let table = Arc::new(self.cache.open(self.meta.number)?);
+        Ok(self.table.get_or_init(|| table))
+    }
+
+    /// Says that no version names the file any more: it goes with its last
+    /// reader.
+    pub(crate) fn mark_obsolete(&self) {
+        self.is_obsolete.store(true, Ordering::Release);
+    }
+}
+
+impl Drop for TableFile {
+    fn drop(&mut self) {
+        if self.is_obsolete.load(Ordering::Acquire) {
+            self.cache.obsolete.lock().push(self.meta.number);
+        }
+    }
+}
+
+impl fmt::Debug for TableFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.meta.fmt(f)
+    }
+}
+
+/// A file that borrows its descriptor for each read.
+#[derive(Debug)]
+struct CachedFile {
+    cache: Arc<TableCache>,
+    number: u64,
+    length: u64,
+    name: String,
+}
+
+impl ReadFile for CachedFile {
+    fn read_at(&self, offset: u64, length: usize) -> Result<Bytes> {
+        self.cache.descriptor(self.number)?.read_at(offset, length)
+    }
+
+    fn len(&self) -> u64 {
+        self.length
+    }
+
+    fn describe(&self) -> String {
+        self.name.clone()
+    }
+}

@@ -1,0 +1,214 @@
+//! The current version, and the one order in which it changes.
+//!
+//! ```text
+//!   a job's tables ─▶ sync tables ─▶ sync directory ─▶ edit, sync ─▶ promise, sync
+//!                                                                       │
+//!        inputs go with their last reader ◀── publish the new version ◀─┘
+//! ```
+//!
+//! **INV-SET-1** The order of durability stands in one function,
+//! [`VersionSet::install`]: tables, directory, edit, promise, and only then is
+//! the version published and anything removed. A crash at any point leaves the
+//! old version or the new one, with all of its files.
+//!
+//! Whoever holds the version set is the only one who edits. Readers never ask
+//! it: they hold a version that was published to them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use stage4_bloom::memtable::error::{Error, Result};
+use stage4_bloom::memtable::key::Sequence;
+use stage4_bloom::wal::identity::DatabaseId;
+use stage4_bloom::wal::vfs::{FileId, Vfs};
+
+use crate::edit::VersionEdit;
+use crate::manifest::{Current, Manifest, read_manifest};
+use crate::table_cache::TableCache;
+use crate::table_writer::NewTable;
+use crate::version::Version;
+
+/// Gives out file numbers. Clones give from the same row.
+#[derive(Debug, Clone, Default)]
+pub struct FileNumbers(Arc<AtomicU64>);
+
+impl FileNumbers {
+    /// Gives out `next` and those after it.
+    pub fn starting_at(next: u64) -> FileNumbers {
+        FileNumbers(Arc::new(AtomicU64::new(next)))
+    }
+
+    /// A number that no file has or had.
+    pub fn take(&self) -> u64 {
+        self.0.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The number that will be given out next.
+    pub fn next(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What a manifest says, before anything is done about it.
+#[derive(Debug)]
+pub struct Recovered {
+    /// The files.
+    pub version: Version,
+    /// Logs below this number do not count.
+    pub log_floor: u64,
+    /// Every sequence up to this one is in tables.
+    pub flushed_sequence: Sequence,
+    /// No file that the manifest knows of has this number or a higher one.
+    pub next_file_number: u64,
+}
+
+/// Reads the version that `current` leads to. Writes nothing.
+///
+/// # Errors
+/// As [`read_manifest`]; [`Error::Corruption`] when the edits break a law.
+pub fn recover(vfs: &dyn Vfs, current: Current, cache: &Arc<TableCache>) -> Result<Recovered> {
+    let mut recovered =
+        Recovered { version: Version::default(), log_floor: 0, flushed_sequence: 0, next_file_number: 1 };
+    for edit in read_manifest(vfs, current)? {
+        recovered.version = recovered
+            .version
+            .apply(&edit, cache)
+            .map_err(|what| Error::corruption(vfs.describe(FileId::Manifest(current.manifest)), 0, what))?;
+        recovered.log_floor = edit.log_floor.unwrap_or(recovered.log_floor);
+        recovered.flushed_sequence = edit.flushed_sequence.unwrap_or(recovered.flushed_sequence);
+        recovered.next_file_number = edit.next_file_number.unwrap_or(recovered.next_file_number);
+    }
+    check_files_exist(vfs, &recovered.version)?;
+    Ok(recovered)
+}
+
+/// Every table that the version names is there, at the length it should have.
+fn check_files_exist(vfs: &dyn Vfs, version: &Version) -> Result<()> {
+    for (level, file) in version.files() {
+        let meta = file.meta();
+        let id = FileId::Table(meta.number);
+        let length = match vfs.open(id) {
+            Ok(file) => file.len(),
+            Err(error) if error.is_not_found() => {
+                let what =
+                    format!("level {level} needs this table, and it is not there; restore it from a copy");
+                return Err(Error::corruption(vfs.describe(id), 0, what));
+            }
+            Err(error) => return Err(error),
+        };
+        if length != meta.size_bytes {
+            let what =
+                format!("{} bytes long, {} were written; restore it from a copy", length, meta.size_bytes);
+            return Err(Error::corruption(vfs.describe(id), length.min(meta.size_bytes), what));
+        }
+    }
+    Ok(())
+}
+
+/// The current version and its manifest.
+#[derive(Debug)]
+pub struct VersionSet {
+    vfs: Arc<dyn Vfs>,
+    cache: Arc<TableCache>,
+    numbers: FileNumbers,
+    manifest: Manifest,
+    version: Arc<Version>,
+    log_floor: u64,
+    flushed_sequence: Sequence,
+}
+
+impl VersionSet {
+    /// Begins a new manifest with `version` and commits to it by `CURRENT`. The
+    /// tables of the version are durable; their names become so here.
+    ///
+    /// # Errors
+    /// That of any write; the database is then what it was before.
+    pub fn commit_new(
+        vfs: Arc<dyn Vfs>,
+        database: DatabaseId,
+        cache: Arc<TableCache>,
+        numbers: FileNumbers,
+        version: Version,
+        log_floor: u64,
+        flushed_sequence: Sequence,
+    ) -> Result<VersionSet> {
+        let number = numbers.take();
+        let temporary = numbers.take();
+        let snapshot = VersionEdit {
+            log_floor: Some(log_floor),
+            next_file_number: Some(numbers.next()),
+            flushed_sequence: Some(flushed_sequence),
+            ..version.as_edit()
+        };
+        let manifest = Manifest::create(&*vfs, number, database, &snapshot)?;
+        vfs.sync_directory()?;
+        Current { database, manifest: number }.commit(&*vfs, temporary)?;
+        let version = Arc::new(version);
+        Ok(VersionSet { vfs, cache, numbers, manifest, version, log_floor, flushed_sequence })
+    }
+
+    /// Makes `tables` and `edit` durable, in the one order (INV-SET-1), and calls
+    /// `publish` with the version that follows.
+    ///
+    /// # Errors
+    /// That of a sync of a table or the directory: nothing has changed, the
+    /// caller discards the tables. That of the manifest: no further edit
+    /// succeeds until the database is opened again, and the tables stay, because
+    /// the edit may be durable.
+    pub fn install(
+        &mut self,
+        tables: &[NewTable],
+        mut edit: VersionEdit,
+        publish: impl FnOnce(&Arc<Version>),
+    ) -> Result<()> {
+        if let Some(failure) = self.manifest.failure() {
+            return Err(failure.clone());
+        }
+        edit.next_file_number = Some(self.numbers.next());
+        let next = self.version.apply(&edit, &self.cache).map_err(Error::invalid_argument)?;
+        for table in tables {
+            table.file.sync()?;
+        }
+        if !tables.is_empty() {
+            self.vfs.sync_directory()?;
+        }
+        self.manifest.append(&edit)?;
+
+        let previous = std::mem::replace(&mut self.version, Arc::new(next));
+        self.log_floor = edit.log_floor.unwrap_or(self.log_floor);
+        self.flushed_sequence = edit.flushed_sequence.unwrap_or(self.flushed_sequence);
+        publish(&self.version);
+        previous.mark_obsolete(&self.version);
+        Ok(())
+    }
+
+    /// The current version.
+    pub fn version(&self) -> &Arc<Version> {
+        &self.version
+    }
+
+    /// Logs below this number do not count.
+    pub fn log_floor(&self) -> u64 {
+        self.log_floor
+    }
+
+    /// Every sequence up to this one is in tables.
+    pub fn flushed_sequence(&self) -> Sequence {
+        self.flushed_sequence
+    }
+
+    /// The number of the manifest being written.
+    pub fn manifest_number(&self) -> u64 {
+        self.manifest.number()
+    }
+
+    /// The length of the manifest being written, in bytes.
+    pub fn manifest_bytes(&self) -> u64 {
+        self.manifest.len_bytes()
+    }
+
+    /// Why no further edit succeeds, if the manifest has failed.
+    pub fn failure(&self) -> Option<&Error> {
+        self.manifest.failure()
+    }
+}
