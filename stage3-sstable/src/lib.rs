@@ -27,6 +27,7 @@
 //! - [`metaindex`]: named blocks for the layers above.
 //! - [`footer`]: where reading begins.
 //! - [`table`]: the whole file: builder, reader, cursor, verification.
+//! - [`layout`]: the whole file with every byte named.
 
 pub mod format;
 pub mod compression;
@@ -37,5 +38,6 @@ pub mod properties;
 pub mod metaindex;
 pub mod footer;
 pub mod table;
+pub mod layout;
 
 pub use stage2_wal::{self as wal, memtable};

@@ -7,6 +7,7 @@ use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use stage3_sstable::cache::BlockCache;
 use stage3_sstable::compression::Codec;
+use stage3_sstable::memtable::Result;
 use stage3_sstable::memtable::cursor::Cursor;
 use stage3_sstable::memtable::key::{InternalKey, Kind, MAX_SEQUENCE, OwnedKey};
 use stage3_sstable::memtable::lookup::{Answer, Lookup, LookupKey};
@@ -17,19 +18,19 @@ const SALT: u32 = 0x5a17;
 
 type Model = BTreeMap<OwnedKey, (Kind, Vec<u8>)>;
 
-fn build(model: &Model, options: TableOptions) -> Arc<Table> {
+fn build(model: &Model, options: TableOptions) -> Result<Arc<Table>> {
     let vfs = SimVfs::without_trace();
-    let file = vfs.create(FileId::Table(1)).unwrap();
+    let file = vfs.create(FileId::Table(1))?;
     let mut builder = TableBuilder::new(file, vfs.describe(FileId::Table(1)), SALT, options);
     for (key, (kind, value)) in model {
-        builder.add(key.as_key(), *kind, value).unwrap();
+        builder.add(key.as_key(), *kind, value)?;
     }
-    let summary = builder.finish().unwrap();
-    let file = vfs.open(FileId::Table(1)).unwrap();
+    let summary = builder.finish()?;
+    let file = vfs.open(FileId::Table(1))?;
     assert_eq!(summary.file_bytes, file.len());
-    let table = Table::open(file, SALT, 1, Arc::new(BlockCache::new(4096))).unwrap();
+    let table = Table::open(file, SALT, 1, Arc::new(BlockCache::new(4096)))?;
     assert_eq!(table.properties(), &summary.properties);
-    Arc::new(table)
+    Ok(Arc::new(table))
 }
 
 fn user_key() -> impl Strategy<Value = Vec<u8>> {
@@ -77,7 +78,7 @@ proptest! {
     fn a_lookup_answers_as_the_model_does_at_every_sequence(
         model in model(), options in options(), absent in vec(user_key(), 0..10),
     ) {
-        let table = build(&model, options);
+        let table = build(&model, options)?;
         let keys = model.keys().map(|key| key.user_key.to_vec()).chain(absent);
         for key in keys {
             for sequence in (0..32).chain([MAX_SEQUENCE]) {
@@ -91,7 +92,7 @@ proptest! {
     fn a_cursor_walks_as_the_model_does_in_both_directions(
         model in model(), options in options(), targets in vec((user_key(), 0u64..32), 0..10),
     ) {
-        let mut cursor = build(&model, options).cursor();
+        let mut cursor = build(&model, options)?.cursor();
         let all: Vec<_> = model.iter().map(|(key, (kind, value))| (key.clone(), *kind, value.clone())).collect();
         cursor.seek_to_first();
         for entry in &all {
@@ -122,7 +123,7 @@ proptest! {
 
     #[test]
     fn verification_finds_what_was_built_sound(model in model(), options in options()) {
-        let report = build(&model, options).verify()?;
+        let report = build(&model, options)?.verify()?;
         prop_assert_eq!(report.entries, model.len() as u64);
     }
 }

@@ -104,7 +104,7 @@ impl Block {
     /// [`Malformed`] when its bytes are not an entry that ends where the next
     /// one starts.
     #[inline]
-    fn entry(&self, position: usize) -> Result<Entry, Malformed> {
+    pub(super) fn entry(&self, position: usize) -> Result<Entry, Malformed> {
         let (start, end) = (self.offset(position), self.offset(position.wrapping_add(1)));
         let bytes = self.payload.get(..end).unwrap_or_default();
         Entry::decode(bytes, start).ok_or_else(|| malformed(start, "not an entry"))
@@ -225,13 +225,13 @@ impl fmt::Debug for Block {
 }
 
 /// Where the parts of one entry lie in its block, and what it says.
-#[derive(Debug, Clone, Copy)]
-struct Entry {
-    kind: Kind,
-    sequence: Sequence,
-    suffix_start: usize,
-    value_start: usize,
-    value_end: usize,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) kind: Kind,
+    pub(super) sequence: Sequence,
+    pub(super) suffix_start: usize,
+    pub(super) value_start: usize,
+    pub(super) value_end: usize,
 }
 
 impl Entry {

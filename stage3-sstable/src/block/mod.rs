@@ -56,9 +56,11 @@
 
 mod builder;
 mod cursor;
+mod fields;
 
 pub use builder::BlockBuilder;
 pub use cursor::{Block, BlockCursor};
+pub use fields::block_fields;
 
 /// How many bytes of each suffix stand in its head.
 const HEAD_BYTES: usize = 4;
@@ -78,3 +80,6 @@ fn head_of(suffix: &[u8]) -> u32 {
     }
     u32::from_be_bytes(head)
 }
+
+#[cfg(test)]
+mod tests;

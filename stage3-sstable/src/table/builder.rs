@@ -47,8 +47,9 @@ pub struct TableSummary {
     pub checksum: u32,
 }
 
-/// Writes one table. After an error the file is worth nothing: every later call
-/// gives the same error, and the caller removes the file.
+/// Writes one table. After [`Io`](Error::Io) the file is worth nothing: whatever
+/// would write more, and [`finish`](TableBuilder::finish), gives the same error,
+/// and the caller removes the file.
 #[derive(Debug)]
 pub struct TableBuilder {
     output: Output,
@@ -221,6 +222,7 @@ impl Output {
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.check_sound()?;
         self.checksum.update(bytes);
         self.position += bytes.len() as u64;
         self.buffer.extend_from_slice(bytes);
@@ -230,14 +232,16 @@ impl Output {
         self.flush()
     }
 
-    /// Appends the buffer (INV-TABLE-3).
     fn flush(&mut self) -> Result<()> {
-        if let Some(failure) = &self.failure {
-            return Err(failure.clone());
-        }
+        self.check_sound()?;
         let appended = self.file.append(&self.buffer);
         self.buffer.clear();
         self.failure = appended.as_ref().err().cloned();
         appended
+    }
+
+    /// Errs when an append has failed before (INV-TABLE-3).
+    fn check_sound(&self) -> Result<()> {
+        self.failure.clone().map_or(Ok(()), Err)
     }
 }

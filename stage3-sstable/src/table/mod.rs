@@ -30,3 +30,6 @@ pub use builder::{TableBuilder, TableOptions, TableSummary};
 pub use cursor::TableCursor;
 pub use reader::Table;
 pub use verify::TableReport;
+
+#[cfg(test)]
+mod tests;

@@ -21,10 +21,10 @@ use crate::properties::{PROPERTIES, Properties};
 
 /// An open table. It is shared by reference; nothing in it changes.
 pub struct Table {
-    pub(super) file: BlockFile,
-    pub(super) footer: Footer,
-    pub(super) metaindex: Metaindex,
-    pub(super) index: Index,
+    pub(crate) file: BlockFile,
+    pub(crate) footer: Footer,
+    pub(crate) metaindex: Metaindex,
+    pub(crate) index: Index,
     number: u64,
     properties: Properties,
     cache: Arc<BlockCache>,
