@@ -19,7 +19,8 @@
 use stage2_wal::coding::{Decoder, Malformed};
 use stage2_wal::memtable::error::{Error, Result};
 
-use crate::format::{BlockFile, BlockHandle, KNOWN_FEATURES, MAGIC, VERSION};
+use crate::format::{BlockHandle, KNOWN_FEATURES, MAGIC, VERSION};
+use crate::frame::BlockFile;
 
 /// The length of a footer, in bytes.
 pub const FOOTER_BYTES: usize = 64;

@@ -18,8 +18,9 @@
 //!
 //! Modules, in reading order:
 //!
-//! - [`format`](mod@format): constants, and the frame of every block on disk.
+//! - [`format`](mod@format): the shape of a table, and its constants.
 //! - [`compression`]: smaller blocks, when it pays.
+//! - [`frame`]: a block on disk, checked before it is believed.
 //! - [`block`]: some kilobytes of sorted entries: builder, search, cursor.
 //! - [`cache`]: the blocks that were read last.
 //! - [`index`]: which block may hold a key.
@@ -31,6 +32,7 @@
 
 pub mod format;
 pub mod compression;
+pub mod frame;
 pub mod block;
 pub mod cache;
 pub mod index;

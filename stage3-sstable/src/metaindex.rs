@@ -18,7 +18,8 @@
 use stage2_wal::coding::{Decoder, Malformed, put_prefixed, put_varint};
 use stage2_wal::memtable::error::{Error, Result};
 
-use crate::format::{BlockFile, BlockHandle};
+use crate::format::BlockHandle;
+use crate::frame::BlockFile;
 use crate::properties::PROPERTIES;
 
 /// The flag of a block that must be understood.

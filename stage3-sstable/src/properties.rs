@@ -19,7 +19,7 @@ use stage2_wal::coding::{Decoder, Malformed, put_prefixed, put_varint};
 use stage2_wal::memtable::error::{Error, Result};
 use stage2_wal::memtable::key::{InternalKey, Kind, MAX_SEQUENCE, OwnedKey, Sequence};
 
-use crate::format::BlockFile;
+use crate::frame::BlockFile;
 
 /// The name of the meta block that holds them.
 pub const PROPERTIES: &str = "properties";
