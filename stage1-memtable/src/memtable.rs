@@ -274,6 +274,15 @@ impl Cursor for MemTableCursor {
         });
     }
 
+    /// In one search: between a seek and a step back, a writer may put an entry
+    /// at or behind the target, and the step would land on it.
+    fn seek_before(&mut self, target: InternalKey<'_>) {
+        let probe = MemKey::probe(target, KeyHeads::of(target.user_key));
+        self.position.with_dependent_mut(|memtable, node| {
+            *node = memtable.entries.upper_bound(Bound::Excluded(&probe));
+        });
+    }
+
     fn next(&mut self) {
         self.position.with_dependent_mut(|_, node| *node = node.as_ref().and_then(Entry::next));
     }
