@@ -22,6 +22,7 @@ use crate::block::BlockCursor;
 #[derive(Debug)]
 pub struct TableCursor {
     table: Arc<Table>,
+    source: BlockSource,
     /// Which block is in hand.
     ordinal: usize,
     block: BlockCursor,
@@ -30,9 +31,18 @@ pub struct TableCursor {
     failure: Option<Error>,
 }
 
+/// Where a cursor gets its blocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BlockSource {
+    /// From the cache, which keeps what was read.
+    Cache,
+    /// From the file, leaving the cache as it is.
+    File,
+}
+
 impl TableCursor {
-    pub(super) fn new(table: Arc<Table>) -> TableCursor {
-        TableCursor { table, ordinal: 0, block: BlockCursor::default(), failure: None }
+    pub(super) fn new(table: Arc<Table>, source: BlockSource) -> TableCursor {
+        TableCursor { table, source, ordinal: 0, block: BlockCursor::default(), failure: None }
     }
 
     /// Takes the block with this ordinal in hand and moves within it. Behind
@@ -50,8 +60,12 @@ impl TableCursor {
             return;
         };
         self.ordinal = ordinal;
-        match self.table.block(handle) {
-            Ok((block, _)) => {
+        let block = match self.source {
+            BlockSource::Cache => self.table.block(handle).map(|(block, _)| block),
+            BlockSource::File => self.table.read_block(handle),
+        };
+        match block {
+            Ok(block) => {
                 self.block.enter(block);
                 let moved = move_to(&mut self.block);
                 self.settle(moved);

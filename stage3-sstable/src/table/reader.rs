@@ -10,7 +10,7 @@ use stage2_wal::memtable::key::{InternalKey, Kind};
 use stage2_wal::memtable::lookup::{Answer, Lookup, LookupKey, Observer, Touch};
 use stage2_wal::vfs::ReadFile;
 
-use super::cursor::TableCursor;
+use super::cursor::{BlockSource, TableCursor};
 use crate::block::Block;
 use crate::cache::{BlockCache, next_table};
 use crate::footer::Footer;
@@ -21,6 +21,30 @@ use crate::metaindex::Metaindex;
 use crate::properties::{PROPERTIES, Properties};
 
 /// An open table. It is shared by reference; nothing in it changes.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use stage3_sstable::cache::BlockCache;
+/// # use stage3_sstable::memtable::key::{InternalKey, Kind};
+/// # use stage3_sstable::memtable::lookup::{Answer, Lookup, LookupKey};
+/// # use stage3_sstable::table::{Table, TableBuilder, TableOptions};
+/// # use stage3_sstable::wal::identity::{DatabaseId, file_salt};
+/// # use stage3_sstable::wal::vfs::{FileId, SimVfs, Vfs};
+/// let (vfs, file) = (SimVfs::new(), FileId::Table(2));
+/// let salt = file_salt(DatabaseId(7), 2);
+///
+/// let mut builder = TableBuilder::new(vfs.create(file)?, vfs.describe(file), salt, TableOptions::default());
+/// builder.add(InternalKey::new(b"fig", 5), Kind::Deletion, b"")?;
+/// builder.add(InternalKey::new(b"fig", 2), Kind::Value, b"green")?;
+/// builder.finish()?;
+///
+/// let table = Table::open(vfs.open(file)?, salt, 2, Arc::new(BlockCache::new(1 << 20)))?;
+/// let past = table.lookup(&LookupKey::new(b"fig", 4), &mut ())?;
+/// assert!(matches!(past, Answer::Value { value, .. } if value == "green"));
+/// let now = table.lookup(&LookupKey::new(b"fig", 9), &mut ())?;
+/// assert_eq!(now, Answer::Deleted { sequence: 5 });
+/// # Ok::<(), stage3_sstable::memtable::Error>(())
+/// ```
 pub struct Table {
     pub(crate) file: BlockFile,
     pub(crate) footer: Footer,
@@ -97,7 +121,14 @@ impl Table {
 
     /// A cursor that keeps the table open; it stands on no entry yet.
     pub fn cursor(self: &Arc<Table>) -> TableCursor {
-        TableCursor::new(Arc::clone(self))
+        TableCursor::new(Arc::clone(self), BlockSource::Cache)
+    }
+
+    /// The same for a walk over the whole table that happens once, as a
+    /// compaction's: it reads past the cache, so that blocks which others will
+    /// ask for again are not driven out by blocks which nobody will.
+    pub fn cursor_past_cache(self: &Arc<Table>) -> TableCursor {
+        TableCursor::new(Arc::clone(self), BlockSource::File)
     }
 
     /// The data block at `handle`, and whether the cache had it.

@@ -259,6 +259,19 @@ fn a_lookup_reads_one_block_and_then_the_cache_has_it() {
 }
 
 #[test]
+fn a_walk_past_the_cache_leaves_the_cache_as_it_is() {
+    let cache = Arc::new(BlockCache::new(1 << 20));
+    let mut cursor = fruit(Codec::Lz4).open_with(SALT, &cache).unwrap().cursor_past_cache();
+    cursor.seek_to_first();
+    let mut entries = 0;
+    while cursor.is_valid() {
+        entries += 1;
+        cursor.next();
+    }
+    assert_eq!((entries, cache.stats().blocks, cache.stats().misses), (4, 0, 0));
+}
+
+#[test]
 fn a_key_behind_the_last_costs_no_block() {
     let mut way = Vec::new();
     let table = fruit(Codec::None).open().unwrap();
