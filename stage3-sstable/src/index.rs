@@ -299,7 +299,8 @@ mod tests {
         fn a_separator_lies_at_or_above_the_last_key_and_below_the_next(
             keys in btree_set((user_key(), 1u64..4), 2..10),
         ) {
-            let mut keys: Vec<_> = keys.iter().map(|(key, sequence)| InternalKey::new(key, *sequence)).collect();
+            let mut keys: Vec<_> =
+                keys.iter().map(|(key, sequence)| InternalKey::new(key, *sequence)).collect();
             keys.sort();
             for pair in keys.windows(2) {
                 let separator = separator_between(pair[0], pair[1]);
@@ -310,7 +311,8 @@ mod tests {
 
         #[test]
         fn the_index_finds_the_first_separator_at_or_above(
-            keys in btree_set((user_key(), 1u64..4), 1..60), shared in user_key(), probe in user_key(), at in 0u64..5,
+            keys in btree_set((user_key(), 1u64..4), 1..60), shared in user_key(),
+            probe in user_key(), at in 0u64..5,
         ) {
             let with_shared = |(key, sequence): (Vec<u8>, u64)| ([&shared[..], &key].concat(), sequence);
             let mut keys: Vec<_> = keys.into_iter().map(with_shared).collect();
@@ -322,7 +324,8 @@ mod tests {
             let payload = builder.finish();
             let data_bytes = (105..).take(keys.len()).sum();
             let index = Index::decode(&mut Decoder::new(&payload), data_bytes)?;
-            let probes = keys.iter().cloned().chain([(probe.clone(), at), ([&shared[..], &probe].concat(), at)]);
+            let strangers = [(probe.clone(), at), ([&shared[..], &probe].concat(), at)];
+            let probes = keys.iter().cloned().chain(strangers);
             for (probe, at) in probes {
                 let target = InternalKey::new(&probe, at);
                 let below = |(key, sequence): &&(Vec<u8>, u64)| InternalKey::new(key, *sequence) < target;

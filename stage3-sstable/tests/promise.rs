@@ -93,7 +93,8 @@ proptest! {
         model in model(), options in options(), targets in vec((user_key(), 0u64..32), 0..10),
     ) {
         let mut cursor = build(&model, options)?.cursor();
-        let all: Vec<_> = model.iter().map(|(key, (kind, value))| (key.clone(), *kind, value.clone())).collect();
+        let owned = |(key, (kind, value)): (&OwnedKey, &(Kind, Vec<u8>))| (key.clone(), *kind, value.clone());
+        let all: Vec<_> = model.iter().map(owned).collect();
         cursor.seek_to_first();
         for entry in &all {
             prop_assert_eq!(here(&cursor), Some(entry.clone()));

@@ -159,14 +159,19 @@ proptest! {
 
     #[test]
     fn what_was_built_is_what_is_found(
-        entries in btree_map((user_key(), 1u64..1 << 40), vec(any::<u8>(), 0..20), 1..60), probe in user_key(),
+        entries in btree_map((user_key(), 1u64..1 << 40), vec(any::<u8>(), 0..20), 1..60),
+        probe in user_key(),
     ) {
-        let mut model: Vec<(OwnedKey, Vec<u8>)> =
-            entries.into_iter().map(|((user, sequence), value)| (key(&user, sequence).to_owned(), value)).collect();
+        let owned = |((user_key, sequence), value): ((Vec<u8>, u64), Vec<u8>)| {
+            (key(&user_key, sequence).to_owned(), value)
+        };
+        let mut model: Vec<(OwnedKey, Vec<u8>)> = entries.into_iter().map(owned).collect();
         model.sort();
-        let entries: Vec<_> = model.iter().map(|(key, value)| (key.as_key(), Kind::Value, &value[..])).collect();
+        let entries: Vec<_> =
+            model.iter().map(|(key, value)| (key.as_key(), Kind::Value, &value[..])).collect();
         let block = block(&entries);
-        let probes = model.iter().map(|(key, _)| key.as_key()).chain([key(&probe, 5), key(&probe, MAX_SEQUENCE)]);
+        let strangers = [key(&probe, 5), key(&probe, MAX_SEQUENCE)];
+        let probes = model.iter().map(|(key, _)| key.as_key()).chain(strangers);
         for target in probes {
             let expected = model.partition_point(|(key, _)| key.as_key() < target);
             prop_assert_eq!(block.position_of(target)?, expected);

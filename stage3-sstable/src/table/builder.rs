@@ -121,12 +121,10 @@ impl TableBuilder {
     /// [`InvalidArgument`](Error::InvalidArgument) when there is no entry;
     /// [`Io`](Error::Io) as above.
     pub fn finish(mut self) -> Result<TableSummary> {
-        if self.properties.is_none() {
-            return Err(Error::invalid_argument("a table needs an entry"));
-        }
         self.finish_block(None)?;
-        let properties =
-            self.properties.take().ok_or_else(|| Error::invalid_argument("a table needs an entry"))?;
+        let Some(properties) = self.properties.take() else {
+            return Err(Error::invalid_argument("a table needs an entry"));
+        };
         let metaindex = self.write_meta_blocks(&properties)?;
         let metaindex = self.output.write_block(Codec::None, &metaindex.encode())?;
         let index = self.output.write_block(Codec::None, &self.index.finish())?;
