@@ -12,7 +12,7 @@
 //!
 //! - [`render`]: Markdown to pages.
 //! - [`links`]: what a page points at.
-//! - [`check`]: the laws that every page keeps.
+//! - [`check`](mod@check): the laws that every page keeps.
 
 mod render;
 mod links;
