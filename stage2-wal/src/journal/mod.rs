@@ -166,9 +166,11 @@ impl Journal {
         let last = self.appender().last_sequence();
         self.persist(last)?;
         let mut appender = self.appender();
-        let file = Arc::clone(appender.tail.log.file());
-        file.sync().or_else(|error| appender.fail(error))?;
-        file.finish(appender.tail.log.len_bytes())
+        // The promise may stand in an older log than the current one.
+        let (_, logs) = appender.what_to_sync()?;
+        logs.iter().try_for_each(|log| log.file.sync()).or_else(|error| appender.fail(error))?;
+        let log = &appender.tail.log;
+        log.file().finish(log.len_bytes())
     }
 
     /// Everything up to `flushed` is durable in tables, and logs below `floor` are

@@ -155,6 +155,29 @@ fn a_closed_journal_promises_its_last_batch() {
     assert_eq!(story.replay(&[1], 0).unwrap().1.promised, 1);
 }
 
+/// Whatever a crash behind `close` leaves, its last promise is in it.
+fn assert_the_promise_survives(story: &Story, logs: &[u64], promise: Sequence) {
+    let trace = story.vfs.trace();
+    let judge = |calls_done: usize, _, image| {
+        if calls_done == trace.calls.len() {
+            let report = replay(&SimVfs::from_image(&image), DATABASE, logs, 0, |_| {})?;
+            assert_eq!(report.promised, promise);
+        }
+        Ok::<(), Error>(())
+    };
+    trace.for_each_crash(judge).unwrap();
+}
+
+#[test]
+fn the_promise_of_a_closed_journal_survives_a_crash_wherever_it_stands() {
+    let story = Story::begin();
+    let last = story.write(&["a"]);
+    story.journal.persist(last).unwrap();
+    story.rotate(2);
+    story.journal.close().unwrap();
+    assert_the_promise_survives(&story, &[1, 2], last);
+}
+
 /// A disk that refuses one kind of call from some moment on.
 mod failing {
     use std::sync::atomic::AtomicBool;
@@ -244,6 +267,21 @@ mod failing {
         assert_eq!(story.write(&["c"]), 2);
         story.journal.persist(2).unwrap();
         assert_eq!(story.keys(&[2], 1), "c");
+    }
+
+    #[test]
+    fn a_journal_that_has_failed_does_not_close_as_if_it_had_not() {
+        let vfs = Arc::new(SimVfs::new());
+        let switches = Arc::new(Switches::default());
+        let failing = Arc::new(FailingVfs(vfs.clone(), switches.clone()));
+        let story = Story { vfs, journal: Journal::create(failing, DATABASE, 1, 0).unwrap() };
+        story.journal.persist(story.write(&["a"])).unwrap();
+
+        switches.append.store(true, Ordering::Relaxed);
+        let mut batch = WriteBatch::new();
+        batch.put("b", "lost");
+        assert!(story.journal.appender().append(&batch).is_err());
+        assert!(story.journal.close().is_err(), "half a record stands behind what is durable");
     }
 
     #[test]
