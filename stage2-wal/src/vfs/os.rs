@@ -184,9 +184,13 @@ impl ReadFile for OsReadFile {
     fn read_at(&self, offset: u64, length: usize) -> Result<Bytes> {
         super::check_span(&self.name, self.length, offset, length)?;
         let mut bytes = vec![0; length];
-        read_exact_at(&self.file, &mut bytes, offset)
-            .map_err(|source| Error::io("read", &self.name, source))?;
-        Ok(Bytes::from(bytes))
+        match read_exact_at(&self.file, &mut bytes, offset) {
+            Ok(()) => Ok(Bytes::from(bytes)),
+            Err(source) if source.kind() == io::ErrorKind::UnexpectedEof => {
+                Err(Error::corruption(&self.name, offset, "the file was cut while it was open"))
+            }
+            Err(source) => Err(Error::io("read", &self.name, source)),
+        }
     }
 
     fn len(&self) -> u64 {
