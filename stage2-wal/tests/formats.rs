@@ -33,12 +33,12 @@ fn dump(bytes: &[u8], fields: &[Field]) -> String {
     let mut shown = Vec::new();
     for group in groups {
         match group.len() - group.len().min(2 * LINES_AT_EACH_END) {
-            0 | 1 => shown.extend(group.iter().map(|line| line.to_string())),
+            0 | 1 => shown.extend(group.iter().map(ToString::to_string)),
             hidden => {
                 let end = group.len() - LINES_AT_EACH_END;
-                shown.extend(group[..LINES_AT_EACH_END].iter().map(|line| line.to_string()));
+                shown.extend(group[..LINES_AT_EACH_END].iter().map(ToString::to_string));
                 shown.push(format!("        … {hidden} lines"));
-                shown.extend(group[end..].iter().map(|line| line.to_string()));
+                shown.extend(group[end..].iter().map(ToString::to_string));
             }
         }
     }
