@@ -12,11 +12,12 @@
 //! Only the operating system's descriptors are bounded: they are asked for when
 //! a block must be read, which costs far more than finding one.
 //!
-//! **INV-CACHE-1** A table's file is removed only when the last [`TableFile`] of
+//! **INV-TABLE-CACHE-1** A table's file is removed only when the last [`TableFile`] of
 //! it is gone, and that only lists its number ([`TableCache::take_obsolete`]): a
 //! job removes it. No reader ever pays for an unlink, and none ever finds its
 //! file gone.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -38,7 +39,16 @@ pub struct TableCache {
     database: DatabaseId,
     blocks: Arc<BlockCache>,
     open_files: Cache<u64, Arc<dyn ReadFile>>,
-    obsolete: Mutex<Vec<u64>>,
+    obsolete: Mutex<Obsolete>,
+}
+
+/// Tables that no version names any more.
+#[derive(Debug, Default)]
+struct Obsolete {
+    /// Those that a reader still holds.
+    pinned: BTreeSet<u64>,
+    /// Those that can be removed.
+    free: BTreeSet<u64>,
 }
 
 impl TableCache {
@@ -50,7 +60,7 @@ impl TableCache {
         max_open_files: usize,
     ) -> Arc<TableCache> {
         let open_files = Cache::new(max_open_files.max(1));
-        Arc::new(TableCache { vfs, database, blocks, open_files, obsolete: Mutex::new(Vec::new()) })
+        Arc::new(TableCache { vfs, database, blocks, open_files, obsolete: Mutex::default() })
     }
 
     /// The entry of a table in a version.
@@ -71,8 +81,7 @@ impl TableCache {
     /// The numbers of tables that no version names and no reader holds any more.
     /// They are given out once: whoever takes them removes the files.
     pub fn take_obsolete(&self) -> Vec<u64> {
-        let mut numbers = std::mem::take(&mut *self.obsolete.lock());
-        numbers.sort_unstable();
+        let numbers: Vec<u64> = std::mem::take(&mut self.obsolete.lock().free).into_iter().collect();
         for number in &numbers {
             self.open_files.remove(number);
         }
@@ -81,7 +90,14 @@ impl TableCache {
 
     /// Whether there is something to remove.
     pub fn has_obsolete(&self) -> bool {
-        !self.obsolete.lock().is_empty()
+        !self.obsolete.lock().free.is_empty()
+    }
+
+    /// Every table that no version names and that is still there, held by a
+    /// reader or not.
+    pub fn obsolete(&self) -> BTreeSet<u64> {
+        let obsolete = self.obsolete.lock();
+        obsolete.pinned.union(&obsolete.free).copied().collect()
     }
 
     fn descriptor(&self, number: u64) -> Result<Arc<dyn ReadFile>> {
@@ -133,13 +149,16 @@ impl TableFile {
     /// reader.
     pub(crate) fn mark_obsolete(&self) {
         self.is_obsolete.store(true, Ordering::Release);
+        self.cache.obsolete.lock().pinned.insert(self.meta.number);
     }
 }
 
 impl Drop for TableFile {
     fn drop(&mut self) {
         if self.is_obsolete.load(Ordering::Acquire) {
-            self.cache.obsolete.lock().push(self.meta.number);
+            let mut obsolete = self.cache.obsolete.lock();
+            obsolete.pinned.remove(&self.meta.number);
+            obsolete.free.insert(self.meta.number);
         }
     }
 }

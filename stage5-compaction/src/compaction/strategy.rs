@@ -37,13 +37,16 @@ pub struct Plan {
     pub target_file_bytes: u64,
     /// Why, in words.
     pub reason: String,
+    /// Whether the entries must be written anew even where a change of level
+    /// would do: to drop what nobody can read any more.
+    pub rewrites: bool,
 }
 
 impl Plan {
     /// Whether the files need only change their level: none overlaps another or
     /// anything on the output level, so a merge would write the same again.
     pub fn is_trivial_move(&self) -> bool {
-        if self.inputs.iter().any(|(level, _)| *level == self.output_level) {
+        if self.rewrites || self.inputs.iter().any(|(level, _)| *level == self.output_level) {
             return false;
         }
         let mut files: Vec<&Arc<TableFile>> = self.inputs.iter().map(|(_, file)| file).collect();
@@ -206,6 +209,7 @@ impl Leveled {
             output_level,
             target_file_bytes: self.target_file_bytes,
             reason,
+            rewrites: false,
         }
     }
 }

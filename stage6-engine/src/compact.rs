@@ -1,0 +1,135 @@
+//! Compaction at the running database: when, and by whose order.
+//!
+//! ```text
+//!   in the background   strategy.pick(version) ──▶ plan ──▶ run ──▶ install
+//!   by compact_range    everything that overlaps the range ──▶ one plan ──▶ …
+//! ```
+//!
+//! What a compaction does stands in stage 5; here is only who may start one. One
+//! runs at a time, so the files that a plan names are there until it is
+//! installed. A flush may run beside it: it only adds to level 0, above
+//! everything that the plan takes.
+
+use std::sync::Arc;
+
+use stage5_compaction::compaction::{Plan, run};
+use stage5_compaction::memtable::key::OwnedKey;
+use stage5_compaction::table_cache::TableFile;
+use stage5_compaction::version::{LEVELS, Version};
+
+use crate::engine::{Engine, Writer};
+use crate::error::Result;
+use crate::scan::Bounds;
+use crate::state::State;
+
+/// What a manual compaction did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CompactionReport {
+    /// How many tables were merged.
+    pub files_read: u64,
+    /// How many tables were written.
+    pub files_written: u64,
+    /// The size of the tables merged, in bytes.
+    pub bytes_read: u64,
+    /// The size of the tables written, in bytes.
+    pub bytes_written: u64,
+    /// Entries dropped because a newer version hides them.
+    pub entries_hidden: u64,
+    /// Deletions dropped because they hide nothing any more.
+    pub deletions_spent: u64,
+    /// The level on which the range lies now.
+    pub level: usize,
+}
+
+impl Engine {
+    /// Carries out the compaction that the strategy wants, if it wants one.
+    pub(crate) fn compact_once(&self, writer: &Writer) -> Result<bool> {
+        let _compacting = writer.compacting.lock();
+        let version = Arc::clone(&self.published.load().version);
+        let Some(plan) = self.options.strategy.pick(&version) else { return Ok(false) };
+        self.carry_out(writer, &plan, &version)?;
+        Ok(true)
+    }
+
+    /// Flushes, and merges everything that overlaps `bounds` into one level.
+    pub(crate) fn compact_range(&self, bounds: &Bounds) -> Result<CompactionReport> {
+        self.flush()?;
+        let writer = self.writer()?;
+        let _compacting = writer.compacting.lock();
+        let version = Arc::clone(&self.published.load().version);
+        match self.plan_for(bounds, &version) {
+            Some(plan) => self.carry_out(writer, &plan, &version),
+            None => Ok(CompactionReport::default()),
+        }
+    }
+
+    fn carry_out(&self, writer: &Writer, plan: &Plan, version: &Version) -> Result<CompactionReport> {
+        let mut outcome = run(plan, version, self.snapshots.drop_rule(), &writer.factory)?;
+        let report = CompactionReport {
+            files_read: plan.inputs.len() as u64,
+            files_written: outcome.tables.len() as u64,
+            bytes_read: outcome.work.bytes_read,
+            bytes_written: outcome.work.bytes_written,
+            entries_hidden: outcome.work.entries_hidden,
+            deletions_spent: outcome.work.deletions_spent,
+            level: plan.output_level,
+        };
+        self.install(writer, &mut outcome, State::with_version)?;
+        match plan.is_trivial_move() {
+            true => self.counters.count_move(plan),
+            false => self.counters.count_compaction(&outcome.work),
+        }
+        // A writer may wait for the level that just became smaller.
+        writer.schedule.wake();
+        Ok(report)
+    }
+
+    /// Every file that overlaps `bounds`, and every file that overlaps one of
+    /// those, until there are no more: then no order between levels is broken,
+    /// whichever level the outcome goes to.
+    fn plan_for(&self, bounds: &Bounds, version: &Version) -> Option<Plan> {
+        let (mut smallest, mut largest) = clamp(bounds, version)?;
+        let mut inputs: Vec<(usize, Arc<TableFile>)> = Vec::new();
+        loop {
+            let found: Vec<(usize, Arc<TableFile>)> = (0..LEVELS)
+                .flat_map(|level| {
+                    let files = version.overlapping(level, &smallest, &largest);
+                    files.into_iter().map(move |file| (level, file))
+                })
+                .collect();
+            if found.len() == inputs.len() {
+                break;
+            }
+            inputs = found;
+            for (_, file) in &inputs {
+                smallest = smallest.min(file.meta().smallest.user_key.to_vec());
+                largest = largest.max(file.meta().largest.user_key.to_vec());
+            }
+        }
+        let lowest = inputs.iter().map(|(level, _)| *level).max()?;
+        let output_level = if lowest == 0 { self.options.strategy.base_level(version) } else { lowest };
+        Some(Plan {
+            inputs,
+            output_level,
+            target_file_bytes: self.options.strategy.target_file_bytes(output_level),
+            reason: "asked for by hand".to_owned(),
+            rewrites: true,
+        })
+    }
+}
+
+/// The ends of `bounds` as keys that overlap at least what lies inside; `None`
+/// when there is no table.
+fn clamp(bounds: &Bounds, version: &Version) -> Option<(Vec<u8>, Vec<u8>)> {
+    use std::ops::Bound::{Excluded, Included, Unbounded};
+    let (first, last): (OwnedKey, OwnedKey) = version.key_range()?;
+    let smallest = match &bounds.0 {
+        Unbounded => first.user_key.to_vec(),
+        Included(key) | Excluded(key) => key.to_vec(),
+    };
+    let largest = match &bounds.1 {
+        Unbounded => last.user_key.to_vec(),
+        Included(key) | Excluded(key) => key.to_vec(),
+    };
+    Some((smallest, largest))
+}

@@ -1,0 +1,199 @@
+//! What all handles, cursors and background threads of an open database share.
+//!
+//! ```text
+//!   Db, Snapshot, cursors ──▶ Handle ──▶ Engine ◀── background threads
+//!                               │          ├─ published     what readers load
+//!                               │          ├─ snapshots     what may be seen, and from when
+//!                               │          └─ writer        what only a writer needs
+//!                               └─ dropped last: ends the threads, closes, unlocks
+//! ```
+//!
+//! The fields are here; what is done with them stands in a module for each path
+//! ([`read`](crate::read), [`write`](crate::write), …).
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use parking_lot::Mutex;
+use stage5_compaction::memtable::error::Error as StorageError;
+use stage5_compaction::sstable::cache::BlockCache;
+use stage5_compaction::table_cache::TableCache;
+use stage5_compaction::table_writer::TableFactory;
+use stage5_compaction::version_set::VersionSet;
+use stage5_compaction::wal::journal::{Journal, PreparedLog};
+use stage5_compaction::wal::vfs::{FileId, Lock, Vfs};
+
+use crate::error::{Error, Result};
+use crate::jobs::Schedule;
+use crate::options::Options;
+use crate::pressure::pressure;
+use crate::recover::RecoveryReport;
+use crate::snapshot::Snapshots;
+use crate::state::{Published, State};
+use crate::status::Counters;
+
+/// An open database, without the threads that work for it.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    pub(crate) options: Options,
+    pub(crate) vfs: Arc<dyn Vfs>,
+    pub(crate) tables: Arc<TableCache>,
+    pub(crate) blocks: Arc<BlockCache>,
+    pub(crate) published: Published,
+    pub(crate) snapshots: Snapshots,
+    pub(crate) counters: Counters,
+    pub(crate) recovery: RecoveryReport,
+    /// `None` when opened read-only.
+    writer: Option<Writer>,
+    is_closed: AtomicBool,
+    /// The lock of the directory, until it is closed.
+    lock: Mutex<Option<Box<dyn Lock>>>,
+}
+
+/// What only a database that is open for writing has.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    /// Its appender is the write lock.
+    pub(crate) journal: Journal,
+    /// The next log, if it was made ahead of need. Held for a whole rotation.
+    pub(crate) next_log: Mutex<Option<PreparedLog>>,
+    /// Held for a whole flush.
+    pub(crate) flushing: Mutex<()>,
+    /// Held for a whole compaction, so that no two choose the same files.
+    pub(crate) compacting: Mutex<()>,
+    /// Held while an edit is made durable and published.
+    pub(crate) versions: Mutex<VersionSet>,
+    /// Logs and manifests that count no more and are still there.
+    pub(crate) obsolete: Mutex<BTreeSet<FileId>>,
+    pub(crate) factory: TableFactory,
+    pub(crate) schedule: Schedule,
+}
+
+/// The parts that opening puts together.
+pub(crate) struct Parts {
+    pub(crate) options: Options,
+    pub(crate) vfs: Arc<dyn Vfs>,
+    pub(crate) tables: Arc<TableCache>,
+    pub(crate) blocks: Arc<BlockCache>,
+    pub(crate) published: Published,
+    pub(crate) snapshots: Snapshots,
+    pub(crate) recovery: RecoveryReport,
+    pub(crate) writer: Option<Writer>,
+    pub(crate) lock: Box<dyn Lock>,
+}
+
+impl Engine {
+    pub(crate) fn new(parts: Parts) -> Engine {
+        Engine {
+            options: parts.options,
+            vfs: parts.vfs,
+            tables: parts.tables,
+            blocks: parts.blocks,
+            published: parts.published,
+            snapshots: parts.snapshots,
+            counters: Counters::default(),
+            recovery: parts.recovery,
+            writer: parts.writer,
+            is_closed: AtomicBool::new(false),
+            lock: Mutex::new(Some(parts.lock)),
+        }
+    }
+
+    /// What a writer needs.
+    pub(crate) fn writer(&self) -> Result<&Writer> {
+        self.check_open()?;
+        self.writer.as_ref().ok_or(Error::ReadOnly)
+    }
+
+    /// The same, whether or not the database is closed: for jobs that end it.
+    pub(crate) fn writer_if_any(&self) -> Option<&Writer> {
+        self.writer.as_ref()
+    }
+
+    pub(crate) fn check_open(&self) -> Result<()> {
+        if self.is_closed.load(Ordering::Acquire) { Err(Error::Closed) } else { Ok(()) }
+    }
+
+    /// The directory, for messages.
+    pub(crate) fn directory(&self) -> String {
+        let lock = self.vfs.describe(FileId::Lock);
+        lock.strip_suffix("/LOCK").unwrap_or(&lock).to_owned()
+    }
+
+    /// Replaces the state that readers load, and finds out how hard the new one
+    /// presses back.
+    pub(crate) fn publish(&self, derive: impl FnOnce(&State) -> State) {
+        self.published.replace(|state| {
+            let mut next = derive(state);
+            next.pressure = pressure(&self.options, next.immutables.len(), &next.version);
+            next
+        });
+    }
+
+    /// Takes no more writes, syncs what there is, and lets the directory go. The
+    /// second call finds nothing to do.
+    fn close(&self) -> Result<()> {
+        let Some(writer) = &self.writer else {
+            self.is_closed.store(true, Ordering::Release);
+            *self.lock.lock() = None;
+            return Ok(());
+        };
+        {
+            // Under the write lock: whoever appends after this sees it closed, and
+            // nobody writes to a log that is no longer ours.
+            let _appender = writer.journal.appender();
+            if self.is_closed.swap(true, Ordering::AcqRel) {
+                return Ok(());
+            }
+        }
+        let closed = writer.journal.close();
+        self.remove_obsolete_files(writer);
+        *self.lock.lock() = None;
+        closed.map_err(|because| Error::Stopped { because })
+    }
+}
+
+impl Writer {
+    /// Why nothing more is written, if something failed.
+    pub(crate) fn failure(&self) -> Option<StorageError> {
+        self.journal.failure().or_else(|| self.schedule.failure())
+    }
+
+    pub(crate) fn check(&self) -> Result<()> {
+        self.failure().map_or(Ok(()), |because| Err(Error::Stopped { because }))
+    }
+}
+
+/// What keeps a database open: its last owner closes it.
+#[derive(Debug)]
+pub(crate) struct Handle {
+    pub(crate) engine: Arc<Engine>,
+    workers: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Handle {
+    pub(crate) fn new(engine: Arc<Engine>, workers: Vec<JoinHandle<()>>) -> Arc<Handle> {
+        Arc::new(Handle { engine, workers: Mutex::new(workers) })
+    }
+
+    /// Ends the threads, then closes.
+    pub(crate) fn close(&self) -> Result<()> {
+        if let Some(writer) = self.engine.writer_if_any() {
+            writer.schedule.end();
+        }
+        for worker in self.workers.lock().drain(..) {
+            // A worker catches the panics of its jobs and reports them as failures.
+            let _ended = worker.join();
+        }
+        self.engine.close()
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        // Whoever wants to know the outcome calls `Db::close`.
+        let _unreported = self.close();
+    }
+}

@@ -1,0 +1,91 @@
+//! Stage 6: the complete database behind one handle.
+//!
+//! ```text
+//!   put ─▶ write ──▶ journal (stage 2) + memtable (stage 1)
+//!                        │ full
+//!                        ▼
+//!                     flush ──▶ tables (stages 3, 4) on level 0
+//!                                  │
+//!                               compact ──▶ the levels below (stage 5)
+//!
+//!   get ─▶ read ──▶ state: memtable, immutables, version
+//!   range ▶ scan ─▶ the same, merged
+//!   open ─▶ recover ─▶ CURRENT, manifest, logs ─▶ all of the above
+//! ```
+//!
+//! The law of this stage: **whatever was acknowledged is there.** A write that
+//! returned is seen by every later read; one that returned as durable is seen
+//! after any crash; and what is seen is always a prefix of all writes, with every
+//! batch whole.
+//!
+//! # The locks, and their order
+//!
+//! A thread takes them in this order, and holds none that a reader would need:
+//! a reader takes none at all.
+//!
+//! | | lock | guards | held for |
+//! |---|---|---|---|
+//! | 1 | `Writer::flushing` | that one flush runs | a flush |
+//! | 2 | `Writer::compacting` | that one compaction runs | a compaction |
+//! | 3 | `Writer::next_log` | the log that is ready for a rotation | a rotation |
+//! | 4 | `Writer::versions` | edits of the manifest | an edit and its syncs |
+//! | 5 | `Journal`'s sync lock | that one sync runs | a sync of the logs |
+//! | 6 | `Journal`'s appender: *the write lock* | the order of sequences; journal and memtable together | one batch |
+//! | 7 | `Published::replacing` | the derivation of the next state | a swap |
+//! | 8 | `Snapshots::holders` | which sequences are protected | an insertion |
+//! | 9 | `Schedule::progress` | what runs, what failed | a look |
+//!
+//! A writer holds only 6 and, while it rotates, 3, 6 and 7: never one that is held
+//! over a sync. Two loads need care, and have their proof in `state.rs`: a reader
+//! loads the state before the visible sequence.
+//!
+//! # Modules, in reading order
+//!
+//! - [`error`], [`options`], [`runtime`]: what can go wrong, be chosen, and differ
+//!   between runs.
+//! - [`entry`]: keys and values as the user gets them.
+//! - `pressure`, `snapshot`, `state`: what a reader holds, and what presses back.
+//! - `engine`: what all handles share.
+//! - [`read`], [`scan`]: one key; many keys.
+//! - [`write`](mod@write), `flush`, [`compact`], `jobs`: from a batch down to the last level.
+//! - [`recover`], `check`: opening, and what must hold afterwards.
+//! - [`status`]: what it says about itself.
+//! - [`db`]: the handle.
+
+pub mod error;
+pub mod runtime;
+pub mod options;
+pub mod entry;
+mod pressure;
+mod snapshot;
+mod state;
+mod engine;
+pub mod read;
+pub mod scan;
+pub mod write;
+mod flush;
+pub mod compact;
+mod jobs;
+pub mod recover;
+mod check;
+pub mod status;
+pub mod db;
+
+pub use stage5_compaction::{self as compaction, bloom, memtable, sstable, wal};
+
+pub use compact::CompactionReport;
+pub use db::{Builder, Db, Snapshot};
+pub use entry::{Key, Value};
+pub use error::{Error, ErrorKind, Result};
+pub use jobs::Job;
+pub use options::Durability;
+pub use pressure::{Pressure, StallReason};
+pub use read::Read;
+pub use recover::RecoveryReport;
+pub use runtime::{Runtime, SimRuntime, ThreadRuntime};
+pub use scan::{DbCursor, KeyRange, Range};
+pub use stage5_compaction::compaction::{Leveled, Strategy};
+pub use stage5_compaction::sstable::compression::Codec;
+pub use stage5_compaction::wal::batch::WriteBatch;
+pub use status::{Mode, Stats, Status, TableInfo};
+pub use write::Commit;

@@ -1,0 +1,296 @@
+//! Opening: from what a crash left to a database that takes writes.
+//!
+//! ```text
+//!   LOCK ─▶ CURRENT ─▶ manifest ─▶ version ─▶ replay of the logs
+//!                                                  │ into memtables
+//!                                                  ▼
+//!          tables of level 0, synced ◀─────────────┘
+//!              │
+//!          MANIFEST-n with a snapshot that already holds them, synced, promised
+//!              │
+//!          directory synced ─▶ CURRENT by temporary file, sync, rename, sync
+//!              │                                └── this is the commit
+//!          a new log ─▶ what counts no more is removed
+//! ```
+//!
+//! - **INV-RECOVER-1** Nothing that was there is changed or removed before the
+//!   commit. A crash at any point before it repeats the recovery, and one after it
+//!   finds it done.
+//! - **INV-RECOVER-2** File numbers begin above everything seen in the directory
+//!   or named in the manifest, so no file is ever mistaken for an orphan's.
+//! - **INV-RECOVER-3** The next sequence is the recovered one plus one. Sequences of
+//!   dropped batches are used again; that is safe because their logs lie below
+//!   the new floor.
+//! - **INV-RECOVER-4** A directory without `CURRENT`, but with a log, a table or a
+//!   manifest in it, is a damaged database and not an empty one: it is refused,
+//!   and nothing in it is touched.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use stage5_compaction::compaction::{DropRule, merge_into_tables};
+use stage5_compaction::manifest::Current;
+use stage5_compaction::memtable::error::Error as StorageError;
+use stage5_compaction::memtable::key::{MAX_SEQUENCE, Sequence};
+use stage5_compaction::memtable::memtable::MemTable;
+use stage5_compaction::source::SourceCursor;
+use stage5_compaction::sstable::cache::BlockCache;
+use stage5_compaction::table_cache::TableCache;
+use stage5_compaction::table_writer::TableFactory;
+use stage5_compaction::version::Version;
+use stage5_compaction::version_set::{self, FileNumbers, Recovered, VersionSet};
+use stage5_compaction::wal::identity::DatabaseId;
+use stage5_compaction::wal::journal::{Journal, ReplayReport, replay};
+use stage5_compaction::wal::vfs::{FileId, Lock, LockMode, Vfs};
+
+use crate::engine::{Engine, Parts, Writer};
+use crate::error::{Error, Result};
+use crate::jobs::Schedule;
+use crate::options::Options;
+use crate::snapshot::Snapshots;
+use crate::state::{Published, State};
+
+/// What opening found and did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RecoveryReport {
+    /// Whether the database was created.
+    pub created: bool,
+    /// What the logs held.
+    pub replay: ReplayReport,
+    /// How many tables were written from the logs.
+    pub tables_written: usize,
+    /// How many files were removed because they count no more.
+    pub files_removed: usize,
+}
+
+/// Opens the database in `vfs`.
+pub(crate) fn open(vfs: Arc<dyn Vfs>, options: Options) -> Result<Engine> {
+    options.check()?;
+    let lock = lock(&*vfs, &options)?;
+    let files = vfs.list()?;
+    let found = Current::read(&*vfs)?;
+    if found.is_none() {
+        check_is_empty(&*vfs, &files)?;
+        if options.read_only || !options.create_if_missing {
+            return Err(Error::NotFound { directory: directory_of(&*vfs) });
+        }
+    }
+    let opening = Opening::new(vfs, options, found, files);
+    match opening.options.read_only {
+        true => opening.read_only(lock),
+        false => opening.read_write(lock),
+    }
+}
+
+fn directory_of(vfs: &dyn Vfs) -> String {
+    let lock = vfs.describe(FileId::Lock);
+    lock.strip_suffix("/LOCK").unwrap_or(&lock).to_owned()
+}
+
+fn lock(vfs: &dyn Vfs, options: &Options) -> Result<Box<dyn Lock>> {
+    let mode = if options.read_only { LockMode::Shared } else { LockMode::Exclusive };
+    let taken = match vfs.lock(mode) {
+        // A directory that no writer ever had open holds no database.
+        Err(error) if error.is_not_found() => return Err(Error::NotFound { directory: directory_of(vfs) }),
+        result => result?,
+    };
+    taken.ok_or_else(|| Error::InUse { directory: directory_of(vfs) })
+}
+
+/// INV-RECOVER-4.
+fn check_is_empty(vfs: &dyn Vfs, files: &[FileId]) -> Result<()> {
+    let left =
+        files.iter().find(|file| matches!(file, FileId::Log(_) | FileId::Table(_) | FileId::Manifest(_)));
+    let Some(file) = left else { return Ok(()) };
+    let what = format!(
+        "the file is missing, but {file} is there: this was a database; \
+         restore CURRENT from a copy, or choose an empty directory"
+    );
+    Err(Error::Storage(StorageError::corruption(vfs.describe(FileId::Current), 0, what)))
+}
+
+/// An open under way.
+struct Opening {
+    vfs: Arc<dyn Vfs>,
+    options: Options,
+    found: Option<Current>,
+    files: Vec<FileId>,
+    database: DatabaseId,
+    blocks: Arc<BlockCache>,
+    tables: Arc<TableCache>,
+}
+
+/// What the logs held.
+struct Replayed {
+    /// Oldest first.
+    memtables: Vec<Arc<MemTable>>,
+    report: ReplayReport,
+}
+
+impl Opening {
+    fn new(vfs: Arc<dyn Vfs>, options: Options, found: Option<Current>, files: Vec<FileId>) -> Opening {
+        let random = || u128::from(options.runtime.random()) << 64 | u128::from(options.runtime.random());
+        let chosen = || options.database_id.unwrap_or_else(|| DatabaseId(random()));
+        let database = found.map_or_else(chosen, |current| current.database);
+        let blocks = Arc::new(BlockCache::new(options.cache_bytes));
+        let tables = TableCache::new(Arc::clone(&vfs), database, Arc::clone(&blocks), options.max_open_files);
+        Opening { vfs, options, found, files, database, blocks, tables }
+    }
+
+    fn read_only(self, lock: Box<dyn Lock>) -> Result<Engine> {
+        let recovered = self.recover_version()?;
+        let replayed = self.replay(&recovered, usize::MAX)?;
+        let last = replayed.report.last_sequence;
+        let mut state = State::over(Arc::new(recovered.version));
+        state.memtable = replayed.memtables.into_iter().next_back().unwrap_or_default();
+        let recovery = RecoveryReport { replay: replayed.report, ..RecoveryReport::default() };
+        Ok(self.into_engine(state, last, recovery, None, lock))
+    }
+
+    fn read_write(self, lock: Box<dyn Lock>) -> Result<Engine> {
+        let recovered = self.recover_version()?;
+        let replayed = self.replay(&recovered, self.options.memtable_bytes)?;
+        let last = replayed.report.last_sequence;
+        let numbers = FileNumbers::starting_at(self.next_file_number(&recovered));
+        let factory = TableFactory {
+            vfs: Arc::clone(&self.vfs),
+            database: self.database,
+            numbers: numbers.clone(),
+            options: self.options.tables.clone(),
+        };
+        let (version, tables_written) = self.write_tables(recovered.version, &replayed, &factory)?;
+        let log = numbers.take();
+        let versions = VersionSet::commit_new(
+            Arc::clone(&self.vfs),
+            self.database,
+            Arc::clone(&self.tables),
+            numbers,
+            version,
+            log,
+            last,
+        )?;
+        let journal = Journal::create(Arc::clone(&self.vfs), self.database, log, last)?;
+        let files_removed = self.remove_orphans(&versions, log);
+        let state = State::over(Arc::clone(versions.version()));
+        let writer = Writer {
+            journal,
+            next_log: Mutex::default(),
+            flushing: Mutex::default(),
+            compacting: Mutex::default(),
+            versions: Mutex::new(versions),
+            obsolete: Mutex::default(),
+            factory,
+            schedule: Schedule::default(),
+        };
+        let recovery = RecoveryReport {
+            created: self.found.is_none(),
+            replay: replayed.report,
+            tables_written,
+            files_removed,
+        };
+        Ok(self.into_engine(state, last, recovery, Some(writer), lock))
+    }
+
+    fn recover_version(&self) -> Result<Recovered> {
+        match self.found {
+            Some(current) => Ok(version_set::recover(&*self.vfs, current, &self.tables)?),
+            None => Ok(Recovered {
+                version: Version::default(),
+                log_floor: 0,
+                flushed_sequence: 0,
+                next_file_number: 1,
+            }),
+        }
+    }
+
+    /// Replays the logs that count into memtables of about `memtable_bytes`.
+    fn replay(&self, recovered: &Recovered, memtable_bytes: usize) -> Result<Replayed> {
+        let mut logs: Vec<u64> = self
+            .files
+            .iter()
+            .filter_map(|file| if let FileId::Log(number) = file { Some(*number) } else { None })
+            .filter(|number| *number >= recovered.log_floor)
+            .collect();
+        logs.sort_unstable();
+        let mut memtables: Vec<Arc<MemTable>> = Vec::new();
+        let report = replay(&*self.vfs, self.database, &logs, recovered.flushed_sequence, |batch| {
+            if memtables.last().is_none_or(|memtable| memtable.size_bytes() >= memtable_bytes) {
+                memtables.push(Arc::default());
+            }
+            if let Some(memtable) = memtables.last() {
+                batch.entries().for_each(|entry| {
+                    memtable.insert(entry.sequence, entry.kind, entry.key, entry.value);
+                });
+            }
+        })?;
+        Ok(Replayed { memtables, report })
+    }
+
+    /// Above everything seen or named (INV-RECOVER-2).
+    fn next_file_number(&self, recovered: &Recovered) -> u64 {
+        let seen = self.files.iter().filter_map(|file| file.number()).max().unwrap_or(0);
+        recovered.next_file_number.max(seen + 1).max(self.found.map_or(0, |current| current.manifest + 1))
+    }
+
+    /// Writes what was replayed to tables of level 0 and makes their contents
+    /// durable; their names become so with the manifest's.
+    fn write_tables(
+        &self,
+        version: Version,
+        replayed: &Replayed,
+        factory: &TableFactory,
+    ) -> Result<(Version, usize)> {
+        if replayed.memtables.is_empty() {
+            return Ok((version, 0));
+        }
+        let cursors =
+            replayed.memtables.iter().map(|memtable| SourceCursor::Memtable(memtable.cursor())).collect();
+        // Nobody reads yet: the newest version of each key is all that is needed.
+        let rule = DropRule::new(&[], MAX_SEQUENCE);
+        let outcome = merge_into_tables(cursors, &version, 0, u64::MAX, rule, factory)?;
+        for table in &outcome.tables {
+            table.file.sync()?;
+        }
+        let with_tables = version.apply(&outcome.edit, &self.tables);
+        let version = with_tables.map_err(StorageError::invalid_argument)?;
+        Ok((version, outcome.tables.len()))
+    }
+
+    /// Removes every file that the committed state does not name. What cannot be
+    /// removed is left: it does no harm but to occupy space.
+    fn remove_orphans(&self, versions: &VersionSet, log: u64) -> usize {
+        let mut kept: BTreeSet<FileId> =
+            versions.version().files().map(|(_, file)| FileId::Table(file.meta().number)).collect();
+        kept.extend([
+            FileId::Current,
+            FileId::Lock,
+            FileId::Log(log),
+            FileId::Manifest(versions.manifest_number()),
+        ]);
+        let orphans = self.files.iter().filter(|file| !kept.contains(file));
+        orphans.filter(|file| self.vfs.remove(**file).is_ok()).count()
+    }
+
+    fn into_engine(
+        self,
+        state: State,
+        last: Sequence,
+        recovery: RecoveryReport,
+        writer: Option<Writer>,
+        lock: Box<dyn Lock>,
+    ) -> Engine {
+        Engine::new(Parts {
+            options: self.options,
+            vfs: self.vfs,
+            tables: self.tables,
+            blocks: self.blocks,
+            published: Published::new(state),
+            snapshots: Snapshots::new(last),
+            recovery,
+            writer,
+            lock,
+        })
+    }
+}

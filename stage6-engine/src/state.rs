@@ -1,0 +1,155 @@
+//! What a reader holds: one state, published by one swap.
+//!
+//! ```text
+//!   State ─┬─ memtable       the one that is being written
+//!          ├─ immutables     full ones, newest first, waiting for their flush
+//!          └─ version        the tables
+//!
+//!   rotate:  (M1, [], V)   ──swap──▶  (M2, [M1], V)
+//!   flush:   (M2, [M1], V) ──swap──▶  (M2, [], V + table of M1)
+//! ```
+//!
+//! - **INV-STATE-1** A state is never changed, only replaced. Each is derived from
+//!   the one before and stored under one short lock ([`Published::replace`]).
+//! - **INV-STATE-2** A reader loads the state *before* it reads the visible
+//!   sequence.
+//! - **INV-STATE-3** A new memtable is published before anything in it becomes
+//!   visible, and a batch never spans two memtables.
+//!
+//! Why this order, and why nothing has to be registered. Let a reader load state
+//! S and then the sequence v.
+//!
+//! 1. *Nothing that v can see is missing below the end of S.* All that was ever
+//!    written lies, in the order of sequences, in the tables of S, its
+//!    immutables, its memtable, and in memtables that came after S. What became
+//!    visible before S was loaded is in S, by INV-STATE-3. So a reader of S sees
+//!    every write that was acknowledged before the read began.
+//! 2. *What it sees is a prefix.* Memtables take sequences in order: if S lacks
+//!    anything up to v, then because S's memtable was rotated away, and the
+//!    reader sees exactly the writes up to that rotation. Batches are whole,
+//!    because a batch never spans memtables.
+//! 3. *Nothing it needs is gone.* Were the order the other way round, a job could
+//!    drop, between the two loads, a version that v needs, and S would be a state
+//!    without it. This way S is older than any job that could know v as past: the
+//!    versions that jobs before S kept are those up to a visible sequence that is
+//!    at most v (INV-SNAPSHOT-1), and S pins all its files.
+
+use std::sync::Arc;
+
+use arc_swap::{ArcSwap, Guard};
+use parking_lot::Mutex;
+use stage5_compaction::memtable::error::Result;
+use stage5_compaction::memtable::key::Sequence;
+use stage5_compaction::memtable::lookup::{Answer, Lookup, LookupKey, Observer};
+use stage5_compaction::memtable::memtable::MemTable;
+use stage5_compaction::source::SourceCursor;
+use stage5_compaction::version::Version;
+
+use crate::pressure::Pressure;
+
+/// A memtable that takes no more writes.
+#[derive(Debug)]
+pub(crate) struct Immutable {
+    pub(crate) memtable: Arc<MemTable>,
+    /// The log that holds what it holds, and nothing else.
+    pub(crate) log: u64,
+}
+
+/// Everything that can be read, at one moment.
+#[derive(Debug, Clone)]
+pub(crate) struct State {
+    pub(crate) memtable: Arc<MemTable>,
+    /// Newest first.
+    pub(crate) immutables: Arc<[Arc<Immutable>]>,
+    pub(crate) version: Arc<Version>,
+    /// How hard this state presses back on writers: it changes when the state
+    /// does, so it is found out once and not by every write.
+    pub(crate) pressure: Option<Pressure>,
+}
+
+impl State {
+    /// An empty memtable over `version`.
+    pub(crate) fn over(version: Arc<Version>) -> State {
+        State { memtable: Arc::new(MemTable::new()), immutables: Arc::default(), version, pressure: None }
+    }
+
+    /// This state with `memtable` in front, after the one before it was filled
+    /// from `log`.
+    pub(crate) fn rotated(&self, memtable: Arc<MemTable>, log: u64) -> State {
+        let full = Arc::new(Immutable { memtable: Arc::clone(&self.memtable), log });
+        let immutables = std::iter::once(full).chain(self.immutables.iter().cloned()).collect();
+        State { memtable, immutables, ..self.clone() }
+    }
+
+    /// This state without the immutables up to `flushed`, which are in `version`.
+    pub(crate) fn flushed(&self, flushed: Sequence, version: Arc<Version>) -> State {
+        let waiting = |immutable: &&Arc<Immutable>| immutable.memtable.last_sequence() > flushed;
+        let immutables = self.immutables.iter().filter(waiting).cloned().collect();
+        State { immutables, version, ..self.clone() }
+    }
+
+    /// This state over another version.
+    pub(crate) fn with_version(&self, version: Arc<Version>) -> State {
+        State { version, ..self.clone() }
+    }
+
+    /// A cursor for each source, to be merged.
+    pub(crate) fn cursors(&self) -> Result<Vec<SourceCursor>> {
+        let memtables =
+            std::iter::once(&self.memtable).chain(self.immutables.iter().map(|full| &full.memtable));
+        let mut cursors: Vec<SourceCursor> =
+            memtables.map(|memtable| SourceCursor::Memtable(memtable.cursor())).collect();
+        cursors.extend(self.version.cursors()?);
+        Ok(cursors)
+    }
+}
+
+/// From the newest source to the oldest; the first answer that is not `Absent`
+/// ends it.
+impl Lookup for State {
+    fn lookup<O: Observer>(&self, key: &LookupKey<'_>, observer: &mut O) -> Result<Answer> {
+        let answer = self.memtable.lookup(key, observer)?;
+        if answer != Answer::Absent {
+            return Ok(answer);
+        }
+        for immutable in self.immutables.iter() {
+            let answer = immutable.memtable.lookup(key, observer)?;
+            if answer != Answer::Absent {
+                return Ok(answer);
+            }
+        }
+        self.version.lookup(key, observer)
+    }
+}
+
+/// The state that readers load.
+#[derive(Debug)]
+pub(crate) struct Published {
+    current: ArcSwap<State>,
+    /// Held while the next state is derived from the current one.
+    replacing: Mutex<()>,
+}
+
+impl Published {
+    pub(crate) fn new(state: State) -> Published {
+        Published { current: ArcSwap::from_pointee(state), replacing: Mutex::default() }
+    }
+
+    /// The current state, for the time of a call.
+    #[inline]
+    pub(crate) fn load(&self) -> Guard<Arc<State>> {
+        self.current.load()
+    }
+
+    /// The current state, to keep.
+    pub(crate) fn load_full(&self) -> Arc<State> {
+        self.current.load_full()
+    }
+
+    /// Replaces the state by what `derive` makes of it (INV-STATE-1).
+    pub(crate) fn replace(&self, derive: impl FnOnce(&State) -> State) {
+        let _replacing = self.replacing.lock();
+        let next = derive(&self.current.load());
+        self.current.store(Arc::new(next));
+    }
+}

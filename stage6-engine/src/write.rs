@@ -1,0 +1,171 @@
+//! The write path: one batch.
+//!
+//! ```text
+//!   write(batch)
+//!     make room      outside the lock: wait or slow down, rotate a full memtable
+//!     ┌ the write lock ───────────────────────────────────────────────┐
+//!     │ take the sequences · append one record · insert · publish     │
+//!     └───────────────────────────────────────────────────────────────┘
+//!     if durability is asked: sync, unless somebody has synced past it
+//! ```
+//!
+//! - **INV-WRITE-1** A sequence becomes visible when all below it are, and after
+//!   its whole batch is in the memtable: publishing is the last thing under the
+//!   write lock.
+//! - **INV-WRITE-2** Memtable and log rotate together, under the write lock. So a
+//!   log holds what one memtable holds, and can go when that is in a table.
+//!
+//! A rotation needs a log whose name is durable. It is made before the write
+//! lock is taken, so that no writer waits for a sync that only one of them
+//! needs.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use stage5_compaction::memtable::key::Sequence;
+use stage5_compaction::memtable::memtable::MemTable;
+use stage5_compaction::wal::batch::WriteBatch;
+
+use crate::engine::{Engine, Handle, Writer};
+use crate::error::{Error, Result};
+use crate::options::Durability;
+use crate::pressure::delay_for;
+
+/// A sleep shorter than this is not worth its system call: it is saved up.
+const SHORTEST_SLEEP: Duration = Duration::from_millis(1);
+
+/// What has become of a write.
+#[derive(Debug, Clone)]
+pub struct Commit {
+    handle: Arc<Handle>,
+    sequence: Sequence,
+}
+
+impl Commit {
+    pub(crate) fn new(handle: &Arc<Handle>, sequence: Sequence) -> Commit {
+        Commit { handle: Arc::clone(handle), sequence }
+    }
+
+    /// The sequence of the last entry written.
+    pub fn sequence(&self) -> Sequence {
+        self.sequence
+    }
+
+    /// Whether the write would survive a loss of power by now.
+    pub fn is_durable(&self) -> bool {
+        let writer = self.handle.engine.writer_if_any();
+        writer.is_some_and(|writer| writer.journal.durable_sequence() >= self.sequence)
+    }
+
+    /// Makes the write durable, and all writes before it. Shares its sync with
+    /// others who wait.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] when the sync fails; [`Error::Closed`].
+    pub fn wait_durable(&self) -> Result<()> {
+        self.handle.engine.persist(self.sequence)
+    }
+}
+
+impl Engine {
+    /// Applies `batch` in one step and says where it ends.
+    pub(crate) fn write(&self, batch: &WriteBatch, durability: Durability) -> Result<Sequence> {
+        let writer = self.writer()?;
+        batch.check()?;
+        self.make_room(writer, batch.size_bytes())?;
+        let last = self.apply(writer, batch)?;
+        self.counters.count_write(batch);
+        if durability == Durability::Sync {
+            self.persist(last)?;
+        }
+        Ok(last)
+    }
+
+    /// Makes everything up to `sequence` durable.
+    pub(crate) fn persist(&self, sequence: Sequence) -> Result<()> {
+        let writer = self.writer()?;
+        writer.journal.persist(sequence).map_err(|because| Error::Stopped { because })
+    }
+
+    /// Rotates a full memtable, and waits or slows down as the state demands
+    /// ([`crate::pressure`]).
+    fn make_room(&self, writer: &Writer, bytes: usize) -> Result<()> {
+        self.rotate_if_full(writer)?;
+        let pressure = || self.published.load().pressure;
+        match pressure() {
+            None => Ok(()),
+            Some(pressing) if pressing.level < 1.0 => {
+                self.slow_down(delay_for(pressing.level, bytes));
+                Ok(())
+            }
+            Some(_) => {
+                self.counters.stops.fetch_add(1, Ordering::Relaxed);
+                self.wait_until(writer, || pressure().is_none_or(|pressing| pressing.level < 1.0))
+            }
+        }
+    }
+
+    /// Sleeps for `delay`, or saves it up while it is short.
+    fn slow_down(&self, delay: Duration) {
+        let delay = delay.as_nanos() as u64;
+        let owed = self.counters.owed_sleep_nanos.fetch_add(delay, Ordering::Relaxed) + delay;
+        if owed < SHORTEST_SLEEP.as_nanos() as u64 {
+            return;
+        }
+        self.counters.owed_sleep_nanos.store(0, Ordering::Relaxed);
+        self.counters.slept_nanos.fetch_add(owed, Ordering::Relaxed);
+        self.options.runtime.sleep(Duration::from_nanos(owed));
+    }
+
+    /// What happens under the write lock.
+    fn apply(&self, writer: &Writer, batch: &WriteBatch) -> Result<Sequence> {
+        let mut appender = writer.journal.appender();
+        self.check_open()?;
+        let last = appender.append(batch).map_err(|because| Error::Stopped { because })?;
+        let first = last + 1 - batch.len() as u64;
+        let state = self.published.load();
+        batch.for_each(first, |entry| {
+            state.memtable.insert(entry.sequence, entry.kind, entry.key, entry.value);
+        });
+        self.snapshots.publish(last);
+        Ok(last)
+    }
+
+    /// Rotates, if the memtable is full; anybody may come first.
+    pub(crate) fn rotate_if_full(&self, writer: &Writer) -> Result<()> {
+        let limit = self.options.memtable_bytes;
+        let is_full = || self.published.load().memtable.size_bytes() >= limit;
+        if is_full() { self.rotate_if(writer, is_full) } else { Ok(()) }
+    }
+
+    /// Rotates, unless the memtable is empty.
+    pub(crate) fn rotate_if_used(&self, writer: &Writer) -> Result<()> {
+        self.rotate_if(writer, || !self.published.load().memtable.is_empty())
+    }
+
+    /// Gives the memtable and its log to the flush, and begins new ones, if
+    /// `wanted` still holds under the write lock.
+    fn rotate_if(&self, writer: &Writer, wanted: impl Fn() -> bool) -> Result<()> {
+        let mut next_log = writer.next_log.lock();
+        if !wanted() {
+            return Ok(());
+        }
+        let log = match next_log.take() {
+            Some(log) => log,
+            None => writer.journal.prepare(writer.factory.numbers.take())?,
+        };
+        let mut appender = writer.journal.appender();
+        if self.check_open().is_err() || !wanted() {
+            *next_log = Some(log);
+            return Ok(());
+        }
+        let old_log = appender.rotate(log).map_err(|because| Error::Stopped { because })?;
+        self.publish(|state| state.rotated(Arc::new(MemTable::new()), old_log));
+        self.counters.rotations.fetch_add(1, Ordering::Relaxed);
+        drop(appender);
+        drop(next_log);
+        writer.schedule.wake();
+        Ok(())
+    }
+}
