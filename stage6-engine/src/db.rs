@@ -21,15 +21,16 @@ use stage5_compaction::wal::identity::DatabaseId;
 use stage5_compaction::wal::vfs::{OsVfs, SimVfs, Vfs};
 
 use crate::compact::CompactionReport;
+use crate::counters::RecoveryReport;
 use crate::engine::Handle;
 use crate::entry::Value;
 use crate::error::Result;
-use crate::jobs::Job;
 use crate::options::{Durability, Options};
 use crate::read::{Read, sealed};
-use crate::recover::{self, RecoveryReport};
+use crate::recover;
 use crate::runtime::Runtime;
 use crate::scan::KeyRange;
+use crate::schedule::Job;
 use crate::status::{Stats, Status, TableInfo};
 use crate::write::Commit;
 

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! The fields are here; what is done with them stands in a module for each path
-//! ([`read`](crate::read), [`write`](crate::write), …).
+//! (`read`, `write`, …).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -25,14 +25,13 @@ use stage5_compaction::version_set::VersionSet;
 use stage5_compaction::wal::journal::{Journal, PreparedLog};
 use stage5_compaction::wal::vfs::{FileId, Lock, Vfs};
 
+use crate::counters::{Counters, RecoveryReport};
 use crate::error::{Error, Result};
-use crate::jobs::Schedule;
 use crate::options::Options;
 use crate::pressure::pressure;
-use crate::recover::RecoveryReport;
+use crate::schedule::Schedule;
 use crate::snapshot::Snapshots;
 use crate::state::{Published, State};
-use crate::status::Counters;
 
 /// An open database, without the threads that work for it.
 #[derive(Debug)]

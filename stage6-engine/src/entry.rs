@@ -79,6 +79,9 @@ impl Deref for Value {
     }
 }
 
+/// A key and its value, as a scan gives them.
+pub type Entry = (Key, Value);
+
 /// What both have in common: they are bytes, compare as bytes and show as text.
 macro_rules! like_a_slice {
     ($name:ident) => {

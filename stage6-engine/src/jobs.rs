@@ -15,93 +15,17 @@
 //! what every writer and [`Status`](crate::Status) then say. Nothing fails in
 //! silence, and nobody waits for work that will not come.
 
-use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 
-use parking_lot::{Condvar, Mutex};
 use stage5_compaction::memtable::error::Error as StorageError;
 use stage5_compaction::wal::vfs::FileId;
 
 use crate::engine::{Engine, Writer};
 use crate::error::{Error, Result};
-
-/// One kind of background work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum Job {
-    /// Write the waiting memtables to a table.
-    Flush,
-    /// Make the next log ahead of need.
-    PrepareLog,
-    /// Remove files that count no more.
-    RemoveFiles,
-    /// Carry out what the strategy wants next.
-    Compact,
-}
-
-/// All kinds, the most urgent first.
-const JOBS: [Job; 4] = [Job::Flush, Job::PrepareLog, Job::RemoveFiles, Job::Compact];
-
-/// Who runs what, and what has failed.
-#[derive(Debug, Default)]
-pub(crate) struct Schedule {
-    progress: Mutex<Progress>,
-    /// Something may be due, or has ended.
-    changed: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct Progress {
-    running: BTreeSet<Job>,
-    failure: Option<StorageError>,
-    has_ended: bool,
-}
-
-impl Schedule {
-    /// Says that something may be due.
-    pub(crate) fn wake(&self) {
-        // Whoever is about to wait holds the lock: it cannot miss this.
-        let _progress = self.progress.lock();
-        self.changed.notify_all();
-    }
-
-    /// Ends the background threads, each after the job it runs.
-    pub(crate) fn end(&self) {
-        self.progress.lock().has_ended = true;
-        self.changed.notify_all();
-    }
-
-    pub(crate) fn failure(&self) -> Option<StorageError> {
-        self.progress.lock().failure.clone()
-    }
-
-    /// The jobs that run now.
-    pub(crate) fn running(&self) -> Vec<Job> {
-        self.progress.lock().running.iter().copied().collect()
-    }
-
-    fn begin(&self, progress: &mut Progress, due: impl Fn(Job) -> bool) -> Option<Job> {
-        if progress.failure.is_some() {
-            return None;
-        }
-        let job = JOBS.into_iter().find(|job| !progress.running.contains(job) && due(*job))?;
-        progress.running.insert(job);
-        Some(job)
-    }
-
-    fn finish(&self, job: Job, result: &Result<()>) {
-        let mut progress = self.progress.lock();
-        progress.running.remove(&job);
-        if let Err(error) = result {
-            let failure = storage_error(error);
-            progress.failure.get_or_insert(failure);
-        }
-        self.changed.notify_all();
-    }
-}
+use crate::schedule::{JOBS, Job, Turn};
 
 impl Engine {
     /// The jobs that are due now, the most urgent first.
@@ -166,50 +90,29 @@ impl Engine {
     /// The life of a background thread.
     fn work(&self) {
         let Some(writer) = self.writer_if_any() else { return };
-        while let Some(job) = self.next_job(writer) {
+        while let Some(job) = writer.schedule.next(|job| self.is_due(writer, job)) {
             // Its failure is kept by the schedule.
             let _reported = self.run_job_reporting(writer, job);
         }
     }
 
-    fn next_job(&self, writer: &Writer) -> Option<Job> {
-        let schedule = &writer.schedule;
-        let mut progress = schedule.progress.lock();
-        while !progress.has_ended {
-            if let Some(job) = schedule.begin(&mut progress, |job| self.is_due(writer, job)) {
-                return Some(job);
-            }
-            schedule.changed.wait(&mut progress);
-        }
-        None
-    }
-
-    /// Waits until `done`, which background work brings about. Without threads,
+    /// Waits until `is_done`, which background work brings about. Without threads,
     /// does that work itself.
     ///
     /// # Errors
     /// [`Error::Stopped`] when that work has failed; [`Error::Closed`].
-    pub(crate) fn wait_until(&self, writer: &Writer, done: impl Fn() -> bool) -> Result<()> {
-        let schedule = &writer.schedule;
-        let has_workers = self.options.runtime.workers() > 0;
-        let mut progress = schedule.progress.lock();
-        while !done() {
-            self.check_open()?;
-            if let Some(because) = progress.failure.clone() {
-                return Err(Error::Stopped { because });
+    pub(crate) fn wait_until(&self, writer: &Writer, is_done: impl Fn() -> bool) -> Result<()> {
+        let runs_jobs = self.options.runtime.workers() == 0;
+        loop {
+            match writer.schedule.turn(runs_jobs, &is_done, |job| self.is_due(writer, job)) {
+                Turn::Done => return Ok(()),
+                Turn::Failed(because) => return Err(Error::Stopped { because }),
+                Turn::Ended => return Err(Error::Closed),
+                Turn::NothingDue => return Err(Error::from(nothing_due())),
+                // Its failure is kept by the schedule, and found at the next turn.
+                Turn::Run(job) => drop(self.run_job_reporting(writer, job)),
             }
-            if has_workers && !progress.has_ended {
-                schedule.changed.wait(&mut progress);
-                continue;
-            }
-            let Some(job) = schedule.begin(&mut progress, |job| self.is_due(writer, job)) else {
-                return Err(if progress.has_ended { Error::Closed } else { Error::from(nothing_due()) });
-            };
-            drop(progress);
-            let _reported = self.run_job_reporting(writer, job);
-            progress = schedule.progress.lock();
         }
-        Ok(())
     }
 
     fn prepare_log(&self, writer: &Writer) -> Result<()> {
@@ -228,14 +131,6 @@ impl Engine {
         for file in files {
             let _left_for_the_next_open = self.vfs.remove(file);
         }
-    }
-}
-
-/// What the stages below would say of this error.
-fn storage_error(error: &Error) -> StorageError {
-    match error {
-        Error::Storage(error) | Error::Stopped { because: error } => error.clone(),
-        other => StorageError::invalid_argument(other.to_string()),
     }
 }
 

@@ -41,32 +41,41 @@
 //!
 //! # Modules, in reading order
 //!
-//! - [`error`], [`options`], [`runtime`]: what can go wrong, be chosen, and differ
-//!   between runs.
+//! - [`error`], [`runtime`], [`options`]: what can go wrong, differ between runs,
+//!   and be chosen.
 //! - [`entry`]: keys and values as the user gets them.
-//! - `pressure`, `snapshot`, `state`: what a reader holds, and what presses back.
+//! - `pressure`, `schedule`, `counters`: what presses back on writers, who runs
+//!   what, what is counted.
+//! - `snapshot`, `state`: what may be seen, and what a reader holds.
 //! - `engine`: what all handles share.
-//! - [`read`], [`scan`]: one key; many keys.
+//! - [`scan`], [`read`]: many keys; one key.
 //! - [`write`](mod@write), `flush`, [`compact`], `jobs`: from a batch down to the last level.
-//! - [`recover`], `check`: opening, and what must hold afterwards.
+//! - `recover`, `check`: opening, and what must hold afterwards.
 //! - [`status`]: what it says about itself.
 //! - [`db`]: the handle.
+
+/// The example of the README is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
 
 pub mod error;
 pub mod runtime;
 pub mod options;
 pub mod entry;
 mod pressure;
+mod schedule;
+mod counters;
 mod snapshot;
 mod state;
 mod engine;
-pub mod read;
 pub mod scan;
+pub mod read;
 pub mod write;
 mod flush;
 pub mod compact;
 mod jobs;
-pub mod recover;
+mod recover;
 mod check;
 pub mod status;
 pub mod db;
@@ -74,16 +83,16 @@ pub mod db;
 pub use stage5_compaction::{self as compaction, bloom, memtable, sstable, wal};
 
 pub use compact::CompactionReport;
+pub use counters::RecoveryReport;
 pub use db::{Builder, Db, Snapshot};
 pub use entry::{Key, Value};
 pub use error::{Error, ErrorKind, Result};
-pub use jobs::Job;
 pub use options::Durability;
 pub use pressure::{Pressure, StallReason};
 pub use read::Read;
-pub use recover::RecoveryReport;
 pub use runtime::{Runtime, SimRuntime, ThreadRuntime};
 pub use scan::{DbCursor, KeyRange, Range};
+pub use schedule::Job;
 pub use stage5_compaction::compaction::{Leveled, Strategy};
 pub use stage5_compaction::sstable::compression::Codec;
 pub use stage5_compaction::wal::batch::WriteBatch;

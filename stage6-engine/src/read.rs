@@ -7,13 +7,13 @@
 //! ```
 //!
 //! The order of the first two steps is INV-STATE-2; why it is right stands in
-//! [`state`](crate::state). A get takes no lock and registers nothing.
+//! `state.rs`. A get takes no lock and registers nothing.
 
 use stage5_compaction::memtable::key::Sequence;
 use stage5_compaction::memtable::lookup::{Answer, Lookup, LookupKey, Observer};
 
 use crate::engine::Engine;
-use crate::entry::{Key, Value};
+use crate::entry::Value;
 use crate::error::Result;
 use crate::scan::{DbCursor, KeyRange, Range};
 
@@ -106,6 +106,3 @@ impl Engine {
         })
     }
 }
-
-/// An entry as a scan gives it.
-pub type Entry = (Key, Value);

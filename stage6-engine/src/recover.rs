@@ -44,26 +44,14 @@ use stage5_compaction::wal::identity::DatabaseId;
 use stage5_compaction::wal::journal::{Journal, ReplayReport, replay};
 use stage5_compaction::wal::vfs::{FileId, Lock, LockMode, Vfs};
 
+use crate::counters::RecoveryReport;
 use crate::engine::{Engine, Parts, Writer};
 use crate::error::{Error, Result};
-use crate::jobs::Schedule;
+
 use crate::options::Options;
+use crate::schedule::Schedule;
 use crate::snapshot::Snapshots;
 use crate::state::{Published, State};
-
-/// What opening found and did.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct RecoveryReport {
-    /// Whether the database was created.
-    pub created: bool,
-    /// What the logs held.
-    pub replay: ReplayReport,
-    /// How many tables were written from the logs.
-    pub tables_written: usize,
-    /// How many files were removed because they count no more.
-    pub files_removed: usize,
-}
 
 /// Opens the database in `vfs`.
 pub(crate) fn open(vfs: Arc<dyn Vfs>, options: Options) -> Result<Engine> {

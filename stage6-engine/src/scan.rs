@@ -29,9 +29,8 @@ use stage5_compaction::merge::MergingCursor;
 use stage5_compaction::source::SourceCursor;
 
 use crate::engine::Handle;
-use crate::entry::{Key, Value};
+use crate::entry::{Entry, Key, Value};
 use crate::error::{Error, Result};
-use crate::read::Entry;
 use crate::state::State;
 
 /// After so many steps over versions of one key, a seek is cheaper.

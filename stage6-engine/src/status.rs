@@ -1,73 +1,14 @@
 //! What a database says about itself: counts, sizes, levels, and how it fares.
-//!
-//! Counters are kept where they cost next to nothing: under the write lock, by a
-//! background job, or by the block cache. A get counts nothing of its own.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use stage5_compaction::compaction::Plan;
-use stage5_compaction::compaction::job::Work;
 use stage5_compaction::memtable::error::Error as StorageError;
 use stage5_compaction::memtable::key::Sequence;
-use stage5_compaction::wal::batch::WriteBatch;
 
 use crate::engine::Engine;
-use crate::jobs::Job;
 use crate::pressure::Pressure;
-
-/// What has been counted since the database was opened.
-#[derive(Debug, Default)]
-pub(crate) struct Counters {
-    entries_written: AtomicU64,
-    bytes_written: AtomicU64,
-    flushes: AtomicU64,
-    flushed_bytes: AtomicU64,
-    compactions: AtomicU64,
-    moves: AtomicU64,
-    compaction_bytes_read: AtomicU64,
-    compaction_bytes_written: AtomicU64,
-    entries_hidden: AtomicU64,
-    deletions_spent: AtomicU64,
-    pub(crate) rotations: AtomicU64,
-    pub(crate) stops: AtomicU64,
-    pub(crate) slept_nanos: AtomicU64,
-    /// Sleep that is not yet long enough to be slept.
-    pub(crate) owed_sleep_nanos: AtomicU64,
-}
-
-fn add(counter: &AtomicU64, count: u64) {
-    counter.fetch_add(count, Ordering::Relaxed);
-}
-
-impl Counters {
-    pub(crate) fn count_write(&self, batch: &WriteBatch) {
-        add(&self.entries_written, batch.len() as u64);
-        add(&self.bytes_written, batch.size_bytes() as u64);
-    }
-
-    pub(crate) fn count_flush(&self, work: &Work) {
-        add(&self.flushes, 1);
-        add(&self.flushed_bytes, work.bytes_written);
-        self.count_drops(work);
-    }
-
-    pub(crate) fn count_compaction(&self, work: &Work) {
-        add(&self.compactions, 1);
-        add(&self.compaction_bytes_read, work.bytes_read);
-        add(&self.compaction_bytes_written, work.bytes_written);
-        self.count_drops(work);
-    }
-
-    pub(crate) fn count_move(&self, plan: &Plan) {
-        add(&self.moves, plan.inputs.len() as u64);
-    }
-
-    fn count_drops(&self, work: &Work) {
-        add(&self.entries_hidden, work.entries_hidden);
-        add(&self.deletions_spent, work.deletions_spent);
-    }
-}
+use crate::schedule::Job;
 
 /// Counts and sizes. What is counted is counted since the database was opened.
 #[derive(Debug, Clone, PartialEq)]
