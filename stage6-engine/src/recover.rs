@@ -21,9 +21,10 @@
 //! - **INV-RECOVER-3** The next sequence is the recovered one plus one. Sequences of
 //!   dropped batches are used again; that is safe because their logs lie below
 //!   the new floor.
-//! - **INV-RECOVER-4** A directory without `CURRENT`, but with a log, a table or a
-//!   manifest in it, is a damaged database and not an empty one: it is refused,
-//!   and nothing in it is touched.
+//! - **INV-RECOVER-4** A directory without `CURRENT`, but with a log or a table in
+//!   it, is a damaged database and not an empty one: it is refused, and nothing in
+//!   it is touched. A manifest alone is what a crash leaves of a creation: logs
+//!   and tables come after the first commit.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -89,8 +90,7 @@ fn lock(vfs: &dyn Vfs, options: &Options) -> Result<Box<dyn Lock>> {
 
 /// INV-RECOVER-4.
 fn check_is_empty(vfs: &dyn Vfs, files: &[FileId]) -> Result<()> {
-    let left =
-        files.iter().find(|file| matches!(file, FileId::Log(_) | FileId::Table(_) | FileId::Manifest(_)));
+    let left = files.iter().find(|file| matches!(file, FileId::Log(_) | FileId::Table(_)));
     let Some(file) = left else { return Ok(()) };
     let what = format!(
         "the file is missing, but {file} is there: this was a database; \
