@@ -55,16 +55,17 @@ pub struct Work {
 /// # Errors
 /// That of reading an input or writing an output; what was written is removed.
 pub fn run(plan: &Plan, version: &Version, rule: DropRule, factory: &TableFactory) -> Result<Outcome> {
-    let mut outcome = if plan.is_trivial_move() {
-        move_files(plan)
-    } else {
-        let cursors = input_cursors(plan)?;
-        merge_into_tables(cursors, version, plan.output_level, plan.target_file_bytes, rule, factory)?
-    };
+    let mut outcome =
+        if plan.is_trivial_move() { move_files(plan) } else { merge(plan, version, rule, factory)? };
     outcome.edit.removed = plan.inputs.iter().map(|(level, file)| (*level, file.meta().number)).collect();
-    if !outcome.tables.is_empty() {
-        outcome.work.bytes_read = plan.input_bytes();
-    }
+    Ok(outcome)
+}
+
+fn merge(plan: &Plan, version: &Version, rule: DropRule, factory: &TableFactory) -> Result<Outcome> {
+    let cursors = input_cursors(plan)?;
+    let level = plan.output_level;
+    let mut outcome = merge_into_tables(cursors, version, level, plan.target_file_bytes, rule, factory)?;
+    outcome.work.bytes_read = plan.input_bytes();
     Ok(outcome)
 }
 
