@@ -90,7 +90,8 @@ impl Version {
     }
 
     /// A cursor for each source of this version: a file of level 0 each, and one
-    /// for each level below that has files.
+    /// for each level below that has files. Whoever moves them holds the version
+    /// too: a cursor over a file of level 0 does not keep that file.
     ///
     /// # Errors
     /// That of opening a file of level 0.
