@@ -17,16 +17,16 @@
 //!
 //! Modules, in reading order:
 //!
-//! - [`coding`]: integers and lengths as bytes, and reading them back in bounds.
 //! - [`layout`]: every byte of a file belongs to a named field.
+//! - [`coding`]: integers and lengths as bytes, and reading them back in bounds.
 //! - [`vfs`]: the one way to the disk; the operating system's and a simulated one.
 //! - [`identity`]: the database's id and the salt of each file.
 //! - [`log`]: records in 32 KiB blocks that a torn write cannot forge.
 //! - [`batch`]: writes that happen together or not at all.
 //! - [`journal`]: batches and promises; what follows a failure; replay.
 
-pub mod coding;
 pub mod layout;
+pub mod coding;
 pub mod vfs;
 pub mod identity;
 pub mod log;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use stage5_compaction::bloom::filtered::FilteredTableOptions;
 use stage5_compaction::compaction::{DropRule, Leveled, Outcome, Plan, Strategy, merge_into_tables, run};
+use stage5_compaction::file::FileNumbers;
 use stage5_compaction::memtable::error::Result;
 use stage5_compaction::memtable::key::{Kind, Sequence};
 use stage5_compaction::memtable::memtable::MemTable;
@@ -17,7 +18,7 @@ use stage5_compaction::sstable::cache::BlockCache;
 use stage5_compaction::table_cache::{TableCache, TableFile};
 use stage5_compaction::table_writer::TableFactory;
 use stage5_compaction::version::Version;
-use stage5_compaction::version_set::{FileNumbers, VersionSet};
+use stage5_compaction::version_set::VersionSet;
 use stage5_compaction::wal::identity::DatabaseId;
 use stage5_compaction::wal::vfs::{FileId, SimVfs, Vfs};
 

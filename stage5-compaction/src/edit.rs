@@ -22,8 +22,7 @@ use stage4_bloom::memtable::key::Sequence;
 use stage4_bloom::wal::coding::{Decoder, Malformed, put_prefixed, put_varint};
 use stage4_bloom::wal::layout::Field;
 
-use crate::file::FileMeta;
-use crate::version::LEVELS;
+use crate::file::{FileMeta, LEVELS};
 
 const LOG_FLOOR: u8 = 1;
 const NEXT_FILE_NUMBER: u8 = 2;

@@ -16,6 +16,9 @@
 
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::expect_used)]
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use bytes::Bytes;
 use stage4_bloom::memtable::key::{OwnedKey, Sequence};
 use stage4_bloom::sstable::table::TableSummary;
@@ -23,6 +26,31 @@ use stage4_bloom::wal::coding::{Decoder, Malformed, put_prefixed, put_varint};
 
 const LARGEST_IS_INCLUSIVE: u8 = 1;
 const HAS_GLOBAL_SEQUENCE: u8 = 2;
+
+/// How many levels there are. With level sizes ten times apart and the last
+/// holding nine tenths of the data, seven hold terabytes.
+pub const LEVELS: usize = 7;
+
+/// Gives out file numbers. Clones give from the same row.
+#[derive(Debug, Clone, Default)]
+pub struct FileNumbers(Arc<AtomicU64>);
+
+impl FileNumbers {
+    /// Gives out `next` and those after it.
+    pub fn starting_at(next: u64) -> FileNumbers {
+        FileNumbers(Arc::new(AtomicU64::new(next)))
+    }
+
+    /// A number that no file has or had.
+    pub fn take(&self) -> u64 {
+        self.0.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The number that will be given out next.
+    pub fn next(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
 
 /// The facts about a table that the manifest keeps.
 #[derive(Debug, Clone, PartialEq, Eq)]

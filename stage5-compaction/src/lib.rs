@@ -27,8 +27,8 @@
 //! - [`edit`]: a change of the set of files, as bytes.
 //! - [`version`]: the set of files at one moment.
 //! - [`manifest`]: the edits in a log, and `CURRENT`, which says which log counts.
-//! - [`version_set`]: the current version, and the one order in which it changes.
 //! - [`table_writer`]: pours sorted entries into tables.
+//! - [`version_set`]: the current version, and the one order in which it changes.
 //! - [`compaction`]: which files to merge, what to drop, and the job that does it.
 
 pub mod merge;
@@ -39,8 +39,8 @@ pub mod source;
 pub mod edit;
 pub mod version;
 pub mod manifest;
-pub mod version_set;
 pub mod table_writer;
+pub mod version_set;
 pub mod compaction;
 
 pub use stage4_bloom::{self as bloom, memtable, sstable, wal};

@@ -18,8 +18,7 @@ use stage4_bloom::memtable::key::{InternalKey, Kind};
 use stage4_bloom::wal::identity::{DatabaseId, file_salt};
 use stage4_bloom::wal::vfs::{AppendFile, FileId, Vfs};
 
-use crate::file::FileMeta;
-use crate::version_set::FileNumbers;
+use crate::file::{FileMeta, FileNumbers};
 
 /// A table that is written but not yet durable, and in no version.
 #[derive(Debug, Clone)]

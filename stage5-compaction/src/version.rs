@@ -26,12 +26,9 @@ use stage4_bloom::memtable::lookup::{Answer, Lookup, LookupKey, Observer, Touch}
 
 use crate::concat::ConcatCursor;
 use crate::edit::VersionEdit;
+use crate::file::LEVELS;
 use crate::source::SourceCursor;
 use crate::table_cache::{TableCache, TableFile};
-
-/// How many levels there are. With level sizes ten times apart and the last
-/// holding nine tenths of the data, seven hold terabytes.
-pub const LEVELS: usize = 7;
 
 /// A level's files, in its order.
 pub type Level = Arc<[Arc<TableFile>]>;

@@ -15,7 +15,6 @@
 //! it: they hold a version that was published to them.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use stage4_bloom::memtable::error::{Error, Result};
 use stage4_bloom::memtable::key::Sequence;
@@ -23,31 +22,11 @@ use stage4_bloom::wal::identity::DatabaseId;
 use stage4_bloom::wal::vfs::{FileId, Vfs};
 
 use crate::edit::VersionEdit;
+use crate::file::FileNumbers;
 use crate::manifest::{Current, Manifest, read_manifest};
 use crate::table_cache::TableCache;
 use crate::table_writer::NewTable;
 use crate::version::Version;
-
-/// Gives out file numbers. Clones give from the same row.
-#[derive(Debug, Clone, Default)]
-pub struct FileNumbers(Arc<AtomicU64>);
-
-impl FileNumbers {
-    /// Gives out `next` and those after it.
-    pub fn starting_at(next: u64) -> FileNumbers {
-        FileNumbers(Arc::new(AtomicU64::new(next)))
-    }
-
-    /// A number that no file has or had.
-    pub fn take(&self) -> u64 {
-        self.0.fetch_add(1, Ordering::Relaxed)
-    }
-
-    /// The number that will be given out next.
-    pub fn next(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
 
 /// What a manifest says, before anything is done about it.
 #[derive(Debug)]

@@ -13,9 +13,10 @@
 use std::sync::Arc;
 
 use stage5_compaction::compaction::{Plan, run};
+use stage5_compaction::file::LEVELS;
 use stage5_compaction::memtable::key::OwnedKey;
 use stage5_compaction::table_cache::TableFile;
-use stage5_compaction::version::{LEVELS, Version};
+use stage5_compaction::version::Version;
 
 use crate::engine::{Engine, Writer};
 use crate::error::Result;

@@ -31,6 +31,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use stage5_compaction::compaction::{DropRule, merge_into_tables};
+use stage5_compaction::file::FileNumbers;
 use stage5_compaction::manifest::Current;
 use stage5_compaction::memtable::error::Error as StorageError;
 use stage5_compaction::memtable::key::{MAX_SEQUENCE, Sequence};
@@ -40,7 +41,7 @@ use stage5_compaction::sstable::cache::BlockCache;
 use stage5_compaction::table_cache::TableCache;
 use stage5_compaction::table_writer::TableFactory;
 use stage5_compaction::version::Version;
-use stage5_compaction::version_set::{self, FileNumbers, Recovered, VersionSet};
+use stage5_compaction::version_set::{self, Recovered, VersionSet};
 use stage5_compaction::wal::identity::DatabaseId;
 use stage5_compaction::wal::journal::{Journal, ReplayReport, replay};
 use stage5_compaction::wal::vfs::{FileId, Lock, LockMode, Vfs};

@@ -246,6 +246,7 @@ impl DbCursor {
                 self.merged.next();
             } else {
                 self.seek_past(is_same_key);
+                is_decided = is_same_key;
                 steps = 0;
             }
         }
@@ -512,6 +513,22 @@ impl KeyRange for RangeFull {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn seeking_past_versions_that_are_too_new_decides_nothing_about_their_key() -> Result<()> {
+        use crate::{Db, Read};
+        let db = Db::builder().open_in_memory()?;
+        db.delete("a")?;
+        db.put("b", "old")?;
+        let before = db.snapshot()?;
+        for _ in 0..3 * STEPS_BEFORE_SEEK {
+            db.put("b", "new")?;
+        }
+        // The deletion of "a" was decided; then the cursor seeks inside "b".
+        let seen: Result<Vec<_>> = before.range(..).collect();
+        assert_eq!(seen?, [(Key::copy_of(b"b"), Value::from(Bytes::from("old")))]);
+        Ok(())
+    }
 
     #[test]
     fn a_prefix_ends_where_its_last_raisable_byte_is_raised() {

@@ -23,8 +23,9 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::file::LEVELS;
 use crate::table_cache::TableFile;
-use crate::version::{LEVELS, Version};
+use crate::version::Version;
 
 /// Files to merge, and where to.
 #[derive(Debug, Clone)]

@@ -11,12 +11,13 @@ use std::sync::Arc;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use stage5_compaction::compaction::{DropRule, Leveled, Strategy as _, merge_into_tables};
+use stage5_compaction::file::LEVELS;
 use stage5_compaction::memtable::cursor::Cursor;
 use stage5_compaction::memtable::key::{InternalKey, Kind, Sequence};
 use stage5_compaction::memtable::lookup::{Answer, Lookup, LookupKey};
 use stage5_compaction::memtable::memtable::MemTable;
 use stage5_compaction::merge::MergingCursor;
-use stage5_compaction::version::{LEVELS, Version};
+use stage5_compaction::version::Version;
 
 use crate::workshop::Workshop;
 

@@ -1,8 +1,8 @@
 //! Carrying out a plan: what is read, what is written, what becomes of failures.
 
 use stage5_compaction::compaction::{DropRule, Leveled, Plan, Strategy, run};
+use stage5_compaction::file::LEVELS;
 use stage5_compaction::memtable::error::ErrorKind;
-use stage5_compaction::version::LEVELS;
 use stage5_compaction::wal::vfs::FileId;
 
 use crate::workshop::{Workshop, keep_all, numbers};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use stage5_compaction::bloom::filtered::FilteredTableOptions;
 use stage5_compaction::compaction::{DropRule, Leveled, Outcome, Plan, Strategy, merge_into_tables, run};
 use stage5_compaction::edit::VersionEdit;
+use stage5_compaction::file::FileNumbers;
 use stage5_compaction::manifest::Current;
 use stage5_compaction::memtable::cursor::Cursor;
 use stage5_compaction::memtable::error::Result;
@@ -16,7 +17,7 @@ use stage5_compaction::sstable::table::TableOptions;
 use stage5_compaction::table_cache::{TableCache, TableFile};
 use stage5_compaction::table_writer::TableFactory;
 use stage5_compaction::version::Version;
-use stage5_compaction::version_set::{FileNumbers, Recovered, VersionSet, recover};
+use stage5_compaction::version_set::{Recovered, VersionSet, recover};
 use stage5_compaction::wal::identity::DatabaseId;
 use stage5_compaction::wal::vfs::{FileId, SimVfs, Vfs};
 
