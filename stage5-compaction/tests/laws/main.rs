@@ -10,6 +10,7 @@ mod workshop;
 mod concat;
 mod file;
 mod job;
+mod merge;
 mod table_cache;
 mod table_writer;
 mod version;
