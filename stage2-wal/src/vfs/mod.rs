@@ -111,7 +111,7 @@ pub trait Lock: fmt::Debug + Send + Sync {}
 /// One directory of files.
 ///
 /// All methods may be called from several threads at once. Errors are
-/// [`Error::Io`](stage1_memtable::Error::Io) and name the file.
+/// [`Error::Io`] and name the file.
 pub trait Vfs: fmt::Debug + Send + Sync {
     /// Creates `file`, which must not exist, for its only writer.
     fn create(&self, file: FileId) -> Result<Arc<dyn AppendFile>>;
