@@ -13,6 +13,7 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use stage4_bloom::filtered::FilteredTable;
 use stage4_bloom::memtable::cursor::Cursor;
 use stage4_bloom::memtable::error::{Error, Result};
 use stage4_bloom::memtable::key::{InternalKey, Kind};
@@ -26,17 +27,29 @@ pub struct ConcatCursor {
     files: Arc<[Arc<TableFile>]>,
     /// The file that is open, and a cursor in it.
     open: Option<(usize, TableCursor)>,
+    /// Makes the cursor of a file.
+    cursor_of: fn(&FilteredTable) -> TableCursor,
     failure: Option<Error>,
 }
 
 impl ConcatCursor {
     /// A cursor over `files`, which are disjoint and ascending. Opens none yet.
     pub fn new(files: Arc<[Arc<TableFile>]>) -> ConcatCursor {
+        ConcatCursor::with(files, FilteredTable::cursor)
+    }
+
+    /// The same for a compaction: its blocks are read once and then gone, so they
+    /// take no room in the block cache.
+    pub fn past_cache(files: Arc<[Arc<TableFile>]>) -> ConcatCursor {
+        ConcatCursor::with(files, |table| table.table().cursor_past_cache())
+    }
+
+    fn with(files: Arc<[Arc<TableFile>]>, cursor_of: fn(&FilteredTable) -> TableCursor) -> ConcatCursor {
         debug_assert!(
             files.windows(2).all(|pair| pair[0].meta().largest < pair[1].meta().smallest),
             "INV-CONCAT-1"
         );
-        ConcatCursor { files, open: None, failure: None }
+        ConcatCursor { files, open: None, cursor_of, failure: None }
     }
 
     /// Opens the file at `index`, unless it is open, and places its cursor.
@@ -46,7 +59,7 @@ impl ConcatCursor {
         }
         if self.open.as_ref().is_none_or(|(open, _)| *open != index) {
             match self.files[index].table() {
-                Ok(table) => self.open = Some((index, table.cursor())),
+                Ok(table) => self.open = Some((index, (self.cursor_of)(table))),
                 Err(error) => return self.fail(error),
             }
         }

@@ -186,6 +186,11 @@ impl Manifest {
         self.log.len_bytes()
     }
 
+    /// Takes nothing more from here on.
+    pub(crate) fn fail(&mut self, error: Error) {
+        self.failure.get_or_insert(error);
+    }
+
     /// Why it takes nothing more, if it has failed.
     pub fn failure(&self) -> Option<&Error> {
         self.failure.as_ref()

@@ -11,6 +11,10 @@
 //! the version published and anything removed. A crash at any point leaves the
 //! old version or the new one, with all of its files.
 //!
+//! **INV-SET-2** A manifest is as long as its snapshot and a bounded number of
+//! edits: before it grows beyond, a new one takes over, by the same commit that
+//! ends an open. Opening never replays more than that.
+//!
 //! Whoever holds the version set is the only one who edits. Readers never ask
 //! it: they hold a version that was published to them.
 
@@ -84,16 +88,30 @@ fn check_files_exist(vfs: &dyn Vfs, version: &Version) -> Result<()> {
     Ok(())
 }
 
+/// A manifest is replaced when it is so many times longer than a snapshot of the
+/// version, and longer than [`SHORTEST_ROLLED_BYTES`]. Then a byte of edits costs
+/// an eighth of a byte of snapshot.
+const ROLL_RATIO: u64 = 8;
+
+/// No manifest shorter than this is replaced: the syncs would cost more than the
+/// bytes.
+const SHORTEST_ROLLED_BYTES: u64 = 4096;
+
 /// The current version and its manifest.
 #[derive(Debug)]
 pub struct VersionSet {
     vfs: Arc<dyn Vfs>,
+    database: DatabaseId,
     cache: Arc<TableCache>,
     numbers: FileNumbers,
     manifest: Manifest,
     version: Arc<Version>,
     log_floor: u64,
     flushed_sequence: Sequence,
+    /// How long the manifest was with nothing but its snapshot.
+    snapshot_bytes: u64,
+    /// Manifests that count no more.
+    replaced: Vec<u64>,
 }
 
 impl VersionSet {
@@ -111,19 +129,20 @@ impl VersionSet {
         log_floor: u64,
         flushed_sequence: Sequence,
     ) -> Result<VersionSet> {
-        let number = numbers.take();
-        let temporary = numbers.take();
-        let snapshot = VersionEdit {
-            log_floor: Some(log_floor),
-            next_file_number: Some(numbers.next()),
-            flushed_sequence: Some(flushed_sequence),
-            ..version.as_edit()
-        };
-        let manifest = Manifest::create(&*vfs, number, database, &snapshot)?;
-        vfs.sync_directory()?;
-        Current { database, manifest: number }.commit(&*vfs, temporary)?;
-        let version = Arc::new(version);
-        Ok(VersionSet { vfs, cache, numbers, manifest, version, log_floor, flushed_sequence })
+        let snapshot = snapshot_of(&version, &numbers, log_floor, flushed_sequence);
+        let manifest = commit_manifest(&*vfs, database, &numbers, &snapshot)?;
+        Ok(VersionSet {
+            vfs,
+            database,
+            cache,
+            numbers,
+            snapshot_bytes: manifest.len_bytes(),
+            manifest,
+            version: Arc::new(version),
+            log_floor,
+            flushed_sequence,
+            replaced: Vec::new(),
+        })
     }
 
     /// Makes `tables` and `edit` durable, in the one order (INV-SET-1), and calls
@@ -143,6 +162,7 @@ impl VersionSet {
         if let Some(failure) = self.manifest.failure() {
             return Err(failure.clone());
         }
+        self.roll_if_long()?;
         edit.next_file_number = Some(self.numbers.next());
         let next = self.version.apply(&edit, &self.cache).map_err(Error::invalid_argument)?;
         for table in tables {
@@ -159,6 +179,28 @@ impl VersionSet {
         publish(&self.version);
         previous.mark_obsolete(&self.version);
         Ok(())
+    }
+
+    /// Lets a new manifest take over from one that has grown long (INV-SET-2).
+    ///
+    /// When that fails, nobody knows which of the two a crash would leave as the
+    /// current one, so neither may be appended to.
+    fn roll_if_long(&mut self) -> Result<()> {
+        if self.manifest.len_bytes() <= SHORTEST_ROLLED_BYTES.max(ROLL_RATIO * self.snapshot_bytes) {
+            return Ok(());
+        }
+        let snapshot = snapshot_of(&self.version, &self.numbers, self.log_floor, self.flushed_sequence);
+        let next = commit_manifest(&*self.vfs, self.database, &self.numbers, &snapshot);
+        let next = next.inspect_err(|error| self.manifest.fail(error.clone()))?;
+        self.snapshot_bytes = next.len_bytes();
+        self.replaced.push(std::mem::replace(&mut self.manifest, next).number());
+        Ok(())
+    }
+
+    /// The numbers of manifests that count no more, given out once: whoever takes
+    /// them removes the files.
+    pub fn take_replaced(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.replaced)
     }
 
     /// The current version.
@@ -190,4 +232,34 @@ impl VersionSet {
     pub fn failure(&self) -> Option<&Error> {
         self.manifest.failure()
     }
+}
+
+/// The first record of a manifest.
+fn snapshot_of(
+    version: &Version,
+    numbers: &FileNumbers,
+    log_floor: u64,
+    flushed_sequence: Sequence,
+) -> VersionEdit {
+    VersionEdit {
+        log_floor: Some(log_floor),
+        next_file_number: Some(numbers.next()),
+        flushed_sequence: Some(flushed_sequence),
+        ..version.as_edit()
+    }
+}
+
+/// Writes a manifest that begins with `snapshot`, and makes it the current one.
+fn commit_manifest(
+    vfs: &dyn Vfs,
+    database: DatabaseId,
+    numbers: &FileNumbers,
+    snapshot: &VersionEdit,
+) -> Result<Manifest> {
+    let number = numbers.take();
+    let temporary = numbers.take();
+    let manifest = Manifest::create(vfs, number, database, snapshot)?;
+    vfs.sync_directory()?;
+    Current { database, manifest: number }.commit(vfs, temporary)?;
+    Ok(manifest)
 }

@@ -88,6 +88,8 @@ impl Engine {
         let installed = versions.install(&outcome.tables, edit, |version| {
             self.publish(|state| derive(state, Arc::clone(version)));
         });
+        let replaced = versions.take_replaced();
+        writer.obsolete.lock().extend(replaced.into_iter().map(FileId::Manifest));
         if installed.is_err() && versions.failure().is_none() {
             let tables = outcome.tables.iter().map(|table| FileId::Table(table.meta.number));
             writer.obsolete.lock().extend(tables);

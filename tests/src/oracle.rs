@@ -6,6 +6,7 @@
 //! 4. Levels, manifest and directory agree ([`Db::check_invariants`]).
 //! 5. Writing, closing and opening again work.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use stage6_engine::wal::vfs::SimVfs;
@@ -22,12 +23,29 @@ use crate::script::{Run, tiny};
 /// # Errors
 /// The first violation: at which call, under which policy, what is wrong.
 pub fn judge_every_crash(run: &Run, trace: &Trace, again_every: usize) -> Result<usize, String> {
+    judge_crashes(run, trace, 0..usize::MAX, again_every)
+}
+
+/// The same for crashes after so many calls only.
+///
+/// # Errors
+/// As [`judge_every_crash`].
+pub fn judge_crashes(
+    run: &Run,
+    trace: &Trace,
+    calls_done: Range<usize>,
+    again_every: usize,
+) -> Result<usize, String> {
     let mut images = 0;
     trace.for_each_crash(|calls, policy, image| {
+        if !calls_done.contains(&calls) {
+            return Ok(());
+        }
         images += 1;
         let again = images % again_every == 0;
         judge(run, calls, &image, again).map_err(|what| describe(calls, policy, &what))
-    })
+    })?;
+    Ok(images)
 }
 
 fn describe(calls: usize, policy: Policy, what: &str) -> String {

@@ -7,10 +7,11 @@
 
 use std::sync::Arc;
 
-use stage6_engine::wal::vfs::{SimVfs, Vfs};
+use stage6_engine::wal::vfs::crash::Call;
+use stage6_engine::wal::vfs::{FileId, SimVfs, Vfs};
 use tests::lying::{Lie, LyingVfs};
 use tests::oracle::judge_every_crash;
-use tests::script::{Run, Step, draw, run};
+use tests::script::{Dice, Run, Step, draw, run};
 
 /// Of so many images, one is also written to and opened again.
 const AGAIN_EVERY: usize = 5;
@@ -47,6 +48,21 @@ fn a_crash_at_every_call_leaves_a_prefix_with_all_that_was_acknowledged() {
         total += images;
     }
     println!("crash: {total} images, {scripts} scripts, every call, 0 violations");
+}
+
+#[test]
+fn a_crash_while_a_new_manifest_takes_over_leaves_the_old_one_or_the_new() {
+    let mut dice = Dice::new(77);
+    let steps = |_| [Step::WriteSync(dice.writes()), Step::Flush, Step::RunJob];
+    let script: Vec<Step> = (0..80).flat_map(steps).collect();
+    let run = honest(&script);
+    let trace = run.vfs.trace();
+    let commits =
+        trace.calls.iter().filter(|call| matches!(call, Call::Rename { to: FileId::Current, .. })).count();
+    assert!(commits >= 2, "no manifest grew long enough to be replaced");
+    let images =
+        judge_every_crash(&run, &trace, AGAIN_EVERY).unwrap_or_else(|violation| panic!("{violation}"));
+    println!("crash: {commits} manifests: {} calls, {images} images, 0 violations", trace.calls.len());
 }
 
 /// A sync that is left out must make the oracle fail: otherwise it sees nothing.

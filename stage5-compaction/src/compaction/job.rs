@@ -126,7 +126,7 @@ fn input_cursors(plan: &Plan) -> Result<Vec<SourceCursor>> {
     let mut levels: Vec<(usize, Vec<Arc<TableFile>>)> = Vec::new();
     for (level, file) in &plan.inputs {
         if *level == 0 {
-            cursors.push(SourceCursor::Table(file.table()?.cursor()));
+            cursors.push(SourceCursor::Table(file.table()?.table().cursor_past_cache()));
             continue;
         }
         match levels.iter_mut().find(|(known, _)| known == level) {
@@ -134,7 +134,9 @@ fn input_cursors(plan: &Plan) -> Result<Vec<SourceCursor>> {
             None => levels.push((*level, vec![Arc::clone(file)])),
         }
     }
-    cursors.extend(levels.into_iter().map(|(_, files)| SourceCursor::Level(ConcatCursor::new(files.into()))));
+    cursors.extend(
+        levels.into_iter().map(|(_, files)| SourceCursor::Level(ConcatCursor::past_cache(files.into()))),
+    );
     Ok(cursors)
 }
 
