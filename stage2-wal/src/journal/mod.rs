@@ -290,10 +290,14 @@ impl Appender<'_> {
     }
 }
 
+/// Makes a log whose name is durable. One that cannot be finished is removed, so
+/// that trying again on a full disk leaves nothing behind.
 fn prepare(vfs: &dyn Vfs, database: DatabaseId, number: u64) -> Result<PreparedLog> {
-    let log = LogWriter::create(vfs, FileId::Log(number), database)?;
-    vfs.sync_directory()?;
-    Ok(PreparedLog(log))
+    let file = FileId::Log(number);
+    let made = LogWriter::create(vfs, file, database).and_then(|log| vfs.sync_directory().map(|()| log));
+    made.map(PreparedLog).inspect_err(|_| {
+        let _orphan_for_the_next_open = vfs.remove(file);
+    })
 }
 
 #[cfg(test)]

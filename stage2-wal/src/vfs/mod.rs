@@ -4,9 +4,10 @@
 //!   journal, manifest, tables
 //!        │  FileId: a kind and a number, never a path
 //!        ▼
-//!   trait Vfs ──┬── OsVfs    one directory of the operating system
-//!               └── SimVfs   in memory, with a trace of every call, from which
-//!                            every disk that a crash may leave can be built
+//!   trait Vfs ──┬── OsVfs     one directory of the operating system
+//!               ├── SimVfs    in memory, with a trace of every call, from which
+//!               │             every disk that a crash may leave can be built
+//!               └── FaultVfs  another one, whose k-th call fails
 //! ```
 //!
 //! A [`Vfs`] is one directory. Files in it are addressed by a typed [`FileId`],
@@ -29,6 +30,7 @@
 pub mod crash;
 pub mod os;
 pub mod sim;
+pub mod fault;
 
 use std::fmt;
 use std::sync::Arc;
@@ -36,6 +38,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use stage1_memtable::error::{Error, Result};
 
+pub use fault::{Fault, FaultKind, FaultVfs};
 pub use os::OsVfs;
 pub use sim::SimVfs;
 
