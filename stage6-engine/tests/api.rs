@@ -414,9 +414,11 @@ fn key_of(number: u8) -> Vec<u8> {
     vec![number * 2]
 }
 
-/// Carries `steps` out. Returns the database, what it holds, and what each
-/// snapshot holds.
-fn carry_out(steps: &[Step]) -> Result<(Db, Model, Vec<(Snapshot, Model)>)> {
+/// A snapshot, and what it holds.
+type Past = (Snapshot, Model);
+
+/// Carries `steps` out. Returns the database, what it holds, and its past.
+fn carry_out(steps: &[Step]) -> Result<(Db, Model, Vec<Past>)> {
     let db = open();
     let (mut model, mut snapshots) = (Model::new(), Vec::new());
     for (number, step) in steps.iter().enumerate() {

@@ -1,0 +1,341 @@
+//! The law of background work: **it changes no answer, and its failure is never
+//! silent.**
+//!
+//! Where the order matters, one thread does everything ([`SimRuntime`]), and the
+//! test says which job runs when. The disk fails when it is told to.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use stage6_engine::runtime::Work;
+use stage6_engine::wal::vfs::FileId;
+use stage6_engine::{
+    Builder, Db, Durability, Error, ErrorKind, Job, Leveled, Mode, Read, Result, Runtime, SimRuntime,
+    StallReason, ThreadRuntime, WriteBatch,
+};
+
+#[path = "support/faulty.rs"]
+mod faulty;
+use faulty::{FaultyVfs, is_log, is_manifest, is_table};
+
+/// Small memtables; nothing happens unless the test asks for it, or must wait.
+fn still() -> Builder {
+    let small = Leveled { level0_files: 3, base_level_bytes: 2_000, size_ratio: 3, target_file_bytes: 1_000 };
+    let builder = Db::builder().runtime(Arc::new(SimRuntime::new(1))).strategy(small);
+    builder.memtable_bytes(2_000).max_immutables(20).level0_limits(5, 8)
+}
+
+fn threads() -> Builder {
+    still().runtime(Arc::new(ThreadRuntime::new(2)))
+}
+
+fn open(disk: &FaultyVfs, builder: Builder) -> Db {
+    builder.open_vfs(Arc::new(disk.clone())).expect("a sound directory")
+}
+
+/// Writes `count` keys of about a hundred bytes each.
+fn fill(db: &Db, name: &str, count: usize) -> Result<()> {
+    for number in 0..count {
+        db.put(format!("{name}{number:04}"), [b'.'; 90])?;
+    }
+    Ok(())
+}
+
+fn count(source: &impl Read) -> Result<usize> {
+    source.range(..).try_fold(0, |count, entry| entry.map(|_| count + 1))
+}
+
+fn run_all_jobs(db: &Db) -> Result<()> {
+    while let Some(job) = db.pending_jobs().first() {
+        db.run_job(*job)?;
+    }
+    Ok(())
+}
+
+fn tables(disk: &FaultyVfs) -> usize {
+    disk.disk.image().into_keys().filter(|file| is_table(*file)).count()
+}
+
+/// The cause that a stopped database gives, which must be the planted one.
+fn cause(result: Result<impl Sized>) -> String {
+    match result.err() {
+        Some(Error::Stopped { because }) => because.to_string(),
+        other => format!("not stopped, but {other:?}"),
+    }
+}
+
+#[test]
+fn a_flush_empties_the_memtables() -> Result<()> {
+    let disk = FaultyVfs::default();
+    let db = open(&disk, still());
+    fill(&db, "key", 70)?;
+    assert!(db.stats().waiting_memtables >= 3);
+    db.flush()?;
+    let stats = db.stats();
+    assert_eq!((stats.memtable_entries, stats.waiting_memtables), (0, 0));
+    assert_eq!((stats.table_entries, count(&db)?), (70, 70));
+    db.check_invariants()
+}
+
+#[test]
+fn a_flush_of_nothing_writes_nothing() -> Result<()> {
+    let disk = FaultyVfs::default();
+    let db = open(&disk, still());
+    db.flush()?;
+    fill(&db, "key", 1)?;
+    db.flush()?;
+    let before = disk.disk.calls();
+    db.flush()?;
+    assert_eq!(disk.disk.calls(), before);
+    assert_eq!(db.stats().flushes, 1);
+    Ok(())
+}
+
+#[test]
+fn several_waiting_memtables_become_one_table() -> Result<()> {
+    let db = open(&FaultyVfs::default(), still());
+    fill(&db, "key", 70)?;
+    let waiting = db.stats().waiting_memtables;
+    db.run_job(Job::Flush)?;
+    let stats = db.stats();
+    assert!(waiting >= 3, "{waiting} memtables wait");
+    assert_eq!((stats.waiting_memtables, stats.flushes, stats.tables), (0, 1, 1));
+    Ok(())
+}
+
+#[test]
+fn a_flush_of_deletions_that_hide_nothing_leaves_no_table_and_no_log() -> Result<()> {
+    let disk = FaultyVfs::default();
+    let db = open(&disk, still());
+    for key in ["a", "b"] {
+        db.put(key, "")?;
+        db.delete(key)?;
+    }
+    db.flush()?;
+    run_all_jobs(&db)?;
+    let stats = db.stats();
+    assert_eq!((stats.tables, stats.entries_hidden, stats.deletions_spent), (0, 2, 2));
+    db.check_invariants()?;
+    drop(db);
+    assert_eq!(count(&open(&disk, still()))?, 0);
+    Ok(())
+}
+
+#[test]
+fn compact_range_drops_what_nobody_can_read() -> Result<()> {
+    let db = open(&FaultyVfs::default(), still());
+    for round in 0..3 {
+        fill(&db, "key", 10)?;
+        db.put(format!("round{round}"), "")?;
+        db.flush()?;
+    }
+    (0..5).try_for_each(|number| db.delete(format!("key{number:04}")).map(drop))?;
+    let report = db.compact_range(..)?;
+    assert_eq!((report.entries_hidden, report.deletions_spent), (25, 5));
+    assert!(report.files_read >= 4 && report.files_written >= 1 && report.level > 0, "{report:?}");
+    assert!(report.bytes_read > report.bytes_written);
+    assert_eq!((db.stats().table_entries, count(&db)?), (8, 8));
+    db.check_invariants()
+}
+
+#[test]
+fn compact_range_keeps_what_a_snapshot_reads() -> Result<()> {
+    let db = open(&FaultyVfs::default(), still());
+    fill(&db, "key", 10)?;
+    let past = db.snapshot()?;
+    (0..10).try_for_each(|number| db.delete(format!("key{number:04}")).map(drop))?;
+    db.compact_range(..)?;
+    assert_eq!((count(&past)?, count(&db)?), (10, 0));
+    drop(past);
+    db.compact_range(..)?;
+    assert_eq!(db.stats().table_entries, 0);
+    Ok(())
+}
+
+/// Three tables on one level, of which the range touches the middle one.
+#[test]
+fn compact_range_of_a_part_leaves_the_rest_alone() -> Result<()> {
+    let db = open(&FaultyVfs::default(), still());
+    for name in ["a", "m", "z"] {
+        fill(&db, name, 15)?;
+        db.compact_range(name..)?;
+    }
+    let all = |db: &Db| db.levels().concat().iter().map(|table| table.number).collect::<Vec<u64>>();
+    let before = all(&db);
+    db.put("m0003", "new")?;
+    db.delete("m0004")?;
+    let report = db.compact_range("m0003"..="m0004")?;
+    let kept = before.iter().filter(|number| all(&db).contains(number)).count();
+    assert!(kept >= before.len() - 3, "{kept} of {before:?} are still there");
+    assert_eq!((report.entries_hidden, report.deletions_spent), (2, 1));
+    assert_eq!((count(&db)?, db.get("m0003")?.as_deref()), (44, Some(&b"new"[..])));
+    assert_eq!(db.compact_range("c".."d")?.files_read, 0, "no table holds a key of it");
+    db.check_invariants()
+}
+
+#[test]
+fn the_counts_say_what_was_done() -> Result<()> {
+    let disk = FaultyVfs::default();
+    let db = open(&disk, still());
+    assert_eq!(db.stats().write_amplification(), 0.0);
+    fill(&db, "key", 15)?;
+    db.delete("key0000")?;
+    let stats = db.stats();
+    assert_eq!((stats.entries_written, stats.memtable_entries, stats.visible_sequence), (16, 16, 16));
+    assert!(stats.bytes_written > 15 * 97 && stats.memtable_bytes > 15 * 97);
+    db.flush()?;
+    let stats = db.stats();
+    assert_eq!((stats.flushes, stats.tables, stats.durable_sequence), (1, 1, 16));
+    assert_eq!((stats.table_bytes, stats.entries_hidden), (stats.flushed_bytes, 1));
+    db.compact_range(..)?;
+    let stats = db.stats();
+    assert_eq!((stats.compactions, stats.table_entries), (1, 14));
+    assert_eq!(stats.compaction_bytes_read, stats.flushed_bytes);
+    assert_eq!(stats.compaction_bytes_written, stats.table_bytes);
+    assert!(stats.write_amplification() > 0.0);
+    db.get("key0007")?;
+    db.get("key0007")?;
+    assert!(db.stats().cache_hits > 0 && db.stats().cache_bytes > 0);
+    Ok(())
+}
+
+#[test]
+fn a_table_that_overlaps_nothing_moves_down_without_being_written_again() -> Result<()> {
+    let disk = FaultyVfs::default();
+    let db = open(&disk, still());
+    for name in ["a", "b", "c"] {
+        fill(&db, name, 5)?;
+        db.flush()?;
+    }
+    let written = db.levels().concat().len();
+    db.run_job(Job::Compact)?;
+    let stats = db.stats();
+    assert_eq!((stats.moved_tables, stats.compactions, stats.tables as usize), (3, 0, written));
+    assert!(db.levels()[0].is_empty());
+    // Nothing that was moved may be taken for left over.
+    run_all_jobs(&db)?;
+    db.check_invariants()?;
+    drop(db);
+    assert_eq!(count(&open(&disk, still()))?, 15);
+    Ok(())
+}
+
+#[test]
+fn a_table_stays_while_a_cursor_reads_it_and_goes_afterwards() -> Result<()> {
+    let disk = FaultyVfs::default();
+    let db = open(&disk, still().cache_bytes(0));
+    fill(&db, "key", 60)?;
+    db.flush()?;
+    let mut range = db.range(..);
+    range.next();
+    db.compact_range(..)?;
+    run_all_jobs(&db)?;
+    assert!(tables(&disk) > db.stats().tables as usize, "the old table is still read");
+    assert_eq!(range.try_fold(1, |count, entry| entry.map(|_| count + 1))?, 60);
+    drop(range);
+    run_all_jobs(&db)?;
+    assert_eq!(tables(&disk), db.stats().tables as usize);
+    db.check_invariants()
+}
+
+#[test]
+fn pressure_says_why_and_grows_with_level_0() -> Result<()> {
+    let db = open(&FaultyVfs::default(), still());
+    let mut levels = Vec::new();
+    for round in 0..8 {
+        assert!(db.status().pressure.is_none_or(|pressure| pressure.level < 1.0));
+        fill(&db, &format!("round{round}"), 1)?;
+        db.run_job(Job::Flush)?;
+        db.flush()?;
+        levels.push(db.status().pressure.map_or(0.0, |pressure| pressure.level));
+    }
+    assert!(levels.is_sorted() && levels[4] == 0.0 && levels[5] > 0.0, "{levels:?}");
+    let pressure = db.status().pressure.expect("level 0 is at its limit");
+    assert_eq!(pressure.level, 1.0);
+    assert_eq!(pressure.reason, StallReason::Level0 { files: 8, limit: 8 });
+    assert!(pressure.reason.to_string().contains("level 0 has 8 files"));
+    assert!(db.status().pending.contains(&Job::Compact));
+    Ok(())
+}
+
+#[test]
+fn a_writer_who_would_wait_runs_the_jobs_itself() -> Result<()> {
+    let db = open(&FaultyVfs::default(), still());
+    (0..4).try_for_each(|_| fill(&db, "key", 500))?;
+    let stats = db.stats();
+    assert!(stats.stops > 0 && stats.flushes > 0 && stats.compactions > 0, "{stats:?}");
+    assert_eq!(count(&db)?, 500);
+    db.check_invariants()
+}
+
+#[test]
+fn a_failed_manual_compaction_leaves_everything_as_it_was() -> Result<()> {
+    let disk = FaultyVfs::default();
+    let db = open(&disk, still());
+    fill(&db, "key", 30)?;
+    db.flush()?;
+    for operation in ["create", "append to", "sync"] {
+        disk.fail(operation, is_table);
+        let error = db.compact_range(..).map(drop).expect_err("the disk is full");
+        assert_eq!(error.kind(), ErrorKind::Io, "{error}");
+        disk.mend();
+        assert_eq!(count(&db)?, 30);
+        db.put("still", "writable")?;
+        db.delete("still")?;
+    }
+    db.compact_range(..)?;
+    run_all_jobs(&db)?;
+    assert_eq!(tables(&disk), db.stats().tables as usize);
+    db.check_invariants()
+}
+
+#[test]
+fn a_failed_append_stops_writing_and_loses_nothing_acknowledged() -> Result<()> {
+    let disk = FaultyVfs::default();
+    let db = open(&disk, still());
+    fill(&db, "key", 5)?;
+    disk.fail("append to", is_log);
+    let mut batch = WriteBatch::new();
+    batch.put("half", "a").put("other half", "b");
+    assert!(cause(db.write(&batch)).contains("append to"));
+    disk.mend();
+    // Nothing ever follows a failed record.
+    assert!(cause(db.put("one", "more")).contains("append to"));
+    assert!(cause(db.persist()).contains("append to"));
+    assert!(matches!(db.status().mode, Mode::Stopped(_)));
+    assert_eq!(count(&db)?, 5);
+    assert!(cause(db.close()).contains("append to"));
+    drop(db);
+    let db = open(&disk, still());
+    assert_eq!(count(&db)?, 5);
+    assert_eq!(db.recovery_report().replay.dropped.len(), 1, "the half record is reported");
+    fill(&db, "new", 5)?;
+    drop(db);
+    assert_eq!(count(&open(&disk, still()))?, 10);
+    Ok(())
+}
+
+#[test]
+fn a_failed_sync_is_told_and_what_it_may_have_lost_is_never_acknowledged() -> Result<()> {
+    let disk = FaultyVfs::default();
+    let db = open(&disk, still());
+    let mut batch = WriteBatch::new();
+    batch.put("first", "");
+    assert!(db.write_opt(&batch, Durability::Sync)?.is_durable());
+    let durable = db.stats().durable_sequence;
+    disk.fail("sync", is_log);
+    batch.clear();
+    batch.put("second", "");
+    assert!(cause(db.write_opt(&batch, Durability::Sync)).contains("sync"));
+    disk.mend();
+    assert!(db.persist().is_err(), "a later sync does not acknowledge what an earlier one lost");
+    assert!(db.put("third", "").is_err());
+    assert_eq!(db.stats().durable_sequence, durable);
+    assert!(db.contains("first")?);
+    drop(db);
+    let db = open(&disk, still());
+    assert!(db.contains("first")? && !db.contains("third")?);
+    Ok(())
+}
