@@ -269,7 +269,12 @@ impl DbCursor {
     fn settle_backward(&mut self) {
         while self.merged.is_valid() {
             self.keep_key();
-            if let Some((Kind::Value, value)) = self.newest_of_key() {
+            let newest = self.newest_of_key();
+            if self.merged.status().is_err() {
+                // The source that failed may have held a newer version.
+                break;
+            }
+            if let Some((Kind::Value, value)) = newest {
                 self.value = value;
                 self.place = Place::Backward;
                 return;

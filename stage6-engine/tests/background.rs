@@ -339,3 +339,40 @@ fn a_failed_sync_is_told_and_what_it_may_have_lost_is_never_acknowledged() -> Re
     assert!(db.contains("first")? && !db.contains("third")?);
     Ok(())
 }
+
+/// Every entry has a block of its own, and an older version in a lower table. The
+/// disk fails after each number of reads.
+#[test]
+fn a_scan_that_cannot_read_ends_with_an_error_and_never_gives_an_old_version() -> Result<()> {
+    static READS_LEFT: AtomicUsize = AtomicUsize::new(0);
+    fn runs_out(_: FileId) -> bool {
+        READS_LEFT.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_err()
+    }
+    let disk = FaultyVfs::default();
+    let db = open(&disk, still().cache_bytes(0));
+    for round in ["old ", "new "] {
+        for key in ["a", "b", "c"] {
+            db.put(key, round.repeat(2_000))?;
+        }
+        db.flush()?;
+    }
+    // Opens the tables: from here on, every read is one of a block.
+    count(&db)?;
+    let mut failures = 0;
+    for (reads, backward) in (0..10).flat_map(|reads| [(reads, false), (reads, true)]) {
+        READS_LEFT.store(reads, Ordering::Relaxed);
+        disk.fail("read", runs_out);
+        let (forth, back) = (db.range(..), db.range(..).rev());
+        let found: Vec<_> = if backward { back.collect() } else { forth.collect() };
+        disk.mend();
+        let keys = if backward { [b"c", b"b", b"a"] } else { [b"a", b"b", b"c"] };
+        for ((key, value), expected) in found.iter().flatten().zip(keys) {
+            assert!(key == expected && value.starts_with(b"new "), "after {reads} reads: {key:?}");
+        }
+        let has_failed = found.last().is_some_and(Result::is_err);
+        assert!(has_failed || found.len() == 3);
+        failures += usize::from(has_failed);
+    }
+    assert!(failures > 8, "only {failures} scans failed");
+    Ok(())
+}
