@@ -20,7 +20,7 @@ use stage5_compaction::version::Version;
 
 use crate::engine::{Engine, Writer};
 use crate::error::Result;
-use crate::scan::Bounds;
+use crate::scan::{Bounds, check_order};
 use crate::state::State;
 
 /// What a manual compaction did.
@@ -54,6 +54,7 @@ impl Engine {
 
     /// Flushes, and merges everything that overlaps `bounds` into one level.
     pub(crate) fn compact_range(&self, bounds: &Bounds) -> Result<CompactionReport> {
+        check_order(bounds)?;
         self.flush()?;
         let writer = self.writer()?;
         let _compacting = writer.compacting.lock();

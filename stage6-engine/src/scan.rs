@@ -323,24 +323,14 @@ pub struct Range {
 
 impl Range {
     pub(crate) fn new(cursor: DbCursor, bounds: Bounds) -> Range {
+        let reversed = check_order(&bounds).err();
         let (lower, upper) = bounds;
         let mut range =
             Range { lower, upper, front: cursor, back: None, is_front_placed: false, is_done: false };
-        if range.is_reversed() && range.front.failure.is_none() {
-            let (lower, upper) = (&range.lower, &range.upper);
-            range.front.failure = Some(Error::Storage(StorageError::invalid_argument(format!(
-                "the range begins behind its end: from {lower:?} to {upper:?}; swap its ends"
-            ))));
+        if let Some(reversed) = reversed {
+            range.front.failure.get_or_insert(reversed);
         }
         range
-    }
-
-    fn is_reversed(&self) -> bool {
-        use Bound::{Excluded, Included, Unbounded};
-        match (&self.lower, &self.upper) {
-            (Unbounded, _) | (_, Unbounded) => false,
-            (Included(lower) | Excluded(lower), Included(upper) | Excluded(upper)) => lower > upper,
-        }
     }
 
     /// Whether the front's key lies before the upper bound and before the back.
@@ -455,6 +445,19 @@ fn successor(key: &[u8]) -> Vec<u8> {
 
 /// The ends of a stretch of keys.
 pub type Bounds = (Bound<Key>, Bound<Key>);
+
+/// Errs for a stretch that begins behind its end. An empty one is no error.
+pub(crate) fn check_order((lower, upper): &Bounds) -> Result<()> {
+    use Bound::{Excluded, Included, Unbounded};
+    match (lower, upper) {
+        (Included(first) | Excluded(first), Included(last) | Excluded(last)) if first > last => {
+            Err(Error::Storage(StorageError::invalid_argument(format!(
+                "the range begins behind its end: from {lower:?} to {upper:?}; swap its ends"
+            ))))
+        }
+        (Unbounded | Included(_) | Excluded(_), _) => Ok(()),
+    }
+}
 
 /// The keys that begin with `prefix`.
 pub(crate) fn prefix_bounds(prefix: &[u8]) -> Bounds {

@@ -176,6 +176,17 @@ fn compact_range_of_a_part_leaves_the_rest_alone() -> Result<()> {
 }
 
 #[test]
+fn compact_range_refuses_a_range_that_begins_behind_its_end() -> Result<()> {
+    let db = open(&FaultyVfs::default(), still());
+    fill(&db, "key", 10)?;
+    let error = db.compact_range("z".."a").map(drop).expect_err("reversed");
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+    assert!(error.to_string().contains("swap its ends"), "{error}");
+    assert_eq!(db.stats().flushes, 0, "and did nothing");
+    Ok(())
+}
+
+#[test]
 fn the_counts_say_what_was_done() -> Result<()> {
     let disk = FaultyVfs::default();
     let db = open(&disk, still());
