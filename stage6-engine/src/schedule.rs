@@ -14,6 +14,7 @@
 //! failure.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::{Condvar, Mutex};
 use stage5_compaction::memtable::error::Error as StorageError;
@@ -43,6 +44,8 @@ pub(crate) struct Schedule {
     progress: Mutex<Progress>,
     /// Something may be due, or has ended.
     changed: Condvar,
+    /// Whether there is a failure: every writer asks, and takes no lock for it.
+    has_failed: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -67,7 +70,15 @@ impl Schedule {
     }
 
     pub(crate) fn failure(&self) -> Option<StorageError> {
-        self.progress.lock().failure.clone()
+        match self.has_failed.load(Ordering::Acquire) {
+            true => self.progress.lock().failure.clone(),
+            false => None,
+        }
+    }
+
+    /// Errs with the failure, if there is one.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.failure().map_or(Ok(()), |because| Err(Error::Stopped { because }))
     }
 
     /// The jobs that run now.
@@ -125,6 +136,7 @@ impl Schedule {
         if let Err(error) = result {
             let failure = storage_error(error);
             progress.failure.get_or_insert(failure);
+            self.has_failed.store(true, Ordering::Release);
         }
         self.changed.notify_all();
     }

@@ -73,6 +73,7 @@ impl Engine {
     pub(crate) fn write(&self, batch: &WriteBatch, durability: Durability) -> Result<Sequence> {
         let writer = self.writer()?;
         batch.check()?;
+        writer.schedule.check()?;
         self.make_room(writer, batch.size_bytes())?;
         let last = self.apply(writer, batch)?;
         self.counters.count_write(batch);

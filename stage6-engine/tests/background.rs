@@ -282,6 +282,72 @@ fn a_writer_who_would_wait_runs_the_jobs_itself() -> Result<()> {
 }
 
 #[test]
+fn a_failed_job_stops_writing_with_its_cause_and_reads_go_on() -> Result<()> {
+    for operation in ["create", "append to", "sync"] {
+        let disk = FaultyVfs::default();
+        let db = open(&disk, still());
+        fill(&db, "key", 30)?;
+        disk.fail(operation, is_table);
+        assert!(db.run_job(Job::Flush).is_err());
+        disk.mend();
+
+        let told = cause(db.put("one", "more"));
+        assert!(told.contains(operation) && told.contains(".sst"), "{told}");
+        assert_eq!(cause(db.flush()), told);
+        let Mode::Stopped(because) = db.status().mode else { unreachable!("{:?}", db.status().mode) };
+        assert_eq!(because.to_string(), told);
+        assert_eq!(count(&db)?, 30);
+        drop(db);
+
+        let db = open(&disk, still());
+        assert_eq!(count(&db)?, 30, "all that was acknowledged, and no more");
+        assert_eq!(tables(&disk), db.stats().tables as usize, "nothing is left over");
+        fill(&db, "new", 30)?;
+        db.flush()?;
+        db.check_invariants()?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_thread_that_fails_is_the_next_writers_error() -> Result<()> {
+    let disk = FaultyVfs::default();
+    let db = open(&disk, threads());
+    fill(&db, "key", 5)?;
+    disk.fail("create", is_table);
+    let told = cause(db.flush());
+    assert!(told.contains("no storage space"), "{told}");
+    assert_eq!(cause(db.put("one", "more")), told);
+    assert_eq!(count(&db)?, 5);
+    db.close()?;
+    disk.mend();
+    assert_eq!(count(&open(&disk, threads()))?, 5);
+    Ok(())
+}
+
+/// Whether the failed edit is durable is not known: so nothing more is written,
+/// and the tables that it names stay.
+#[test]
+fn a_failed_manifest_stops_writing_until_the_next_open() -> Result<()> {
+    for operation in ["append to", "sync"] {
+        let disk = FaultyVfs::default();
+        let db = open(&disk, still());
+        fill(&db, "key", 30)?;
+        disk.fail(operation, is_manifest);
+        assert!(db.compact_range(..).is_err());
+        disk.mend();
+        assert!(db.flush().is_err() && db.compact_range(..).is_err() && db.put("one", "more").is_err());
+        assert_eq!(count(&db)?, 30);
+        drop(db);
+        let db = open(&disk, still());
+        assert_eq!(count(&db)?, 30);
+        db.compact_range(..)?;
+        db.check_invariants()?;
+    }
+    Ok(())
+}
+
+#[test]
 fn a_failed_manual_compaction_leaves_everything_as_it_was() -> Result<()> {
     let disk = FaultyVfs::default();
     let db = open(&disk, still());
