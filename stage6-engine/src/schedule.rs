@@ -118,12 +118,14 @@ impl Schedule {
             if progress.has_ended {
                 return Turn::Ended;
             }
-            if runs_jobs {
-                match progress.begin(&is_due) {
-                    Some(job) => return Turn::Run(job),
-                    None if progress.running.is_empty() => return Turn::NothingDue,
-                    None => {}
+            match progress.next_due(&is_due) {
+                Some(job) if runs_jobs => {
+                    progress.running.insert(job);
+                    return Turn::Run(job);
                 }
+                // Nobody will ever wake whoever waits for nothing.
+                None if progress.running.is_empty() => return Turn::NothingDue,
+                Some(_) | None => {}
             }
             self.changed.wait(&mut progress);
         }
@@ -144,12 +146,17 @@ impl Schedule {
 
 impl Progress {
     fn begin(&mut self, is_due: impl Fn(Job) -> bool) -> Option<Job> {
+        let job = self.next_due(is_due)?;
+        self.running.insert(job);
+        Some(job)
+    }
+
+    /// The most urgent job that is due and may begin.
+    fn next_due(&self, is_due: impl Fn(Job) -> bool) -> Option<Job> {
         if self.failure.is_some() {
             return None;
         }
-        let job = JOBS.into_iter().find(|job| !self.running.contains(job) && is_due(*job))?;
-        self.running.insert(job);
-        Some(job)
+        JOBS.into_iter().find(|job| !self.running.contains(job) && is_due(*job))
     }
 }
 

@@ -281,6 +281,23 @@ fn a_writer_who_would_wait_runs_the_jobs_itself() -> Result<()> {
     db.check_invariants()
 }
 
+/// Neither strategy nor limits are wrong by themselves; together they leave a
+/// writer to wait for a compaction that nobody will ever start.
+#[test]
+fn a_writer_who_waits_for_nothing_is_told_so() -> Result<()> {
+    let lazy = || Leveled { level0_files: 100, ..Leveled::default() };
+    for builder in [still(), threads()] {
+        let db = open(&FaultyVfs::default(), builder.strategy(lazy()).level0_limits(1, 3));
+        for _ in 0..3 {
+            fill(&db, "key", 1)?;
+            db.flush()?;
+        }
+        let error = db.put("one", "more").map(drop).expect_err("no compaction is due");
+        assert!(error.to_string().contains("raise the limits of level 0"), "{error}");
+    }
+    Ok(())
+}
+
 #[test]
 fn a_failed_job_stops_writing_with_its_cause_and_reads_go_on() -> Result<()> {
     for operation in ["create", "append to", "sync"] {
