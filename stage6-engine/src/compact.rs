@@ -46,6 +46,7 @@ impl Engine {
     /// Carries out the compaction that the strategy wants, if it wants one.
     pub(crate) fn compact_once(&self, writer: &Writer) -> Result<bool> {
         let _compacting = writer.compacting.lock();
+        self.check_open()?;
         let version = Arc::clone(&self.published.load().version);
         let Some(plan) = self.options.strategy.pick(&version) else { return Ok(false) };
         self.carry_out(writer, &plan, &version)?;
@@ -58,6 +59,7 @@ impl Engine {
         self.flush()?;
         let writer = self.writer()?;
         let _compacting = writer.compacting.lock();
+        self.check_open()?;
         let version = Arc::clone(&self.published.load().version);
         match self.plan_for(bounds, &version) {
             Some(plan) => self.carry_out(writer, &plan, &version),

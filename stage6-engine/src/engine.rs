@@ -139,9 +139,14 @@ impl Engine {
             *self.lock.lock() = None;
             return Ok(());
         };
+        // Whoever flushes, compacts or rotates in a thread of its own ends first, and
+        // finds it closed if it comes later: nobody writes to a directory that is no
+        // longer ours.
+        let _flushing = writer.flushing.lock();
+        let _compacting = writer.compacting.lock();
+        let _next_log = writer.next_log.lock();
         {
-            // Under the write lock: whoever appends after this sees it closed, and
-            // nobody writes to a log that is no longer ours.
+            // Under the write lock: so does whoever appends.
             let _appender = writer.journal.appender();
             if self.is_closed.swap(true, Ordering::AcqRel) {
                 return Ok(());

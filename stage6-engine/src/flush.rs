@@ -44,6 +44,7 @@ impl Engine {
     /// Flushes all memtables that wait now. Returns whether there were any.
     pub(crate) fn flush_immutables(&self, writer: &Writer) -> Result<bool> {
         let _flushing = writer.flushing.lock();
+        self.check_open()?;
         let state = self.published.load_full();
         let Some(newest) = state.immutables.first() else { return Ok(false) };
 

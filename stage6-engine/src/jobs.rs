@@ -117,6 +117,7 @@ impl Engine {
 
     fn prepare_log(&self, writer: &Writer) -> Result<()> {
         let mut next_log = writer.next_log.lock();
+        self.check_open()?;
         if next_log.is_none() {
             *next_log = Some(writer.journal.prepare(writer.factory.numbers.take())?);
         }

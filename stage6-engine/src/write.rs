@@ -149,6 +149,8 @@ impl Engine {
     /// `wanted` still holds under the write lock.
     fn rotate_if(&self, writer: &Writer, wanted: impl Fn() -> bool) -> Result<()> {
         let mut next_log = writer.next_log.lock();
+        // While the lock is held, nobody closes it.
+        self.check_open()?;
         if !wanted() {
             return Ok(());
         }
@@ -157,7 +159,7 @@ impl Engine {
             None => writer.journal.prepare(writer.factory.numbers.take())?,
         };
         let mut appender = writer.journal.appender();
-        if self.check_open().is_err() || !wanted() {
+        if !wanted() {
             *next_log = Some(log);
             return Ok(());
         }

@@ -470,3 +470,31 @@ fn a_scan_that_cannot_read_ends_with_an_error_and_never_gives_an_old_version() -
     assert!(failures > 8, "only {failures} scans failed");
     Ok(())
 }
+
+/// Somebody compacts in a thread of his own while another closes.
+#[test]
+fn nobody_writes_to_a_directory_that_was_let_go() -> Result<()> {
+    let disk = FaultyVfs::default();
+    let db = open(&disk, still());
+    fill(&db, "key", 10)?;
+    db.flush()?;
+    disk.shut_gate();
+    let other = db.clone();
+    let compaction = std::thread::spawn(move || other.compact_range(..));
+    while !disk.is_waited_for() {
+        std::thread::yield_now();
+    }
+    let closing = std::thread::spawn(move || db.close());
+    // Time enough for a close that does not wait; one that does is not hurried.
+    for _ in 0..50 {
+        if disk.is_locked() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+    disk.open_gate();
+    assert!(compaction.join().expect("it does not panic").is_ok());
+    closing.join().expect("it does not panic")?;
+    assert_eq!((disk.is_locked(), disk.writes_without_lock()), (false, 0));
+    assert_eq!(count(&open(&disk, still()))?, 10);
+    Ok(())
+}
