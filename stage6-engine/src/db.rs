@@ -401,8 +401,7 @@ impl Builder {
     /// As [`open`](Builder::open).
     pub fn open_vfs(self, vfs: Arc<dyn Vfs>) -> Result<Db> {
         let engine = Arc::new(recover::open(vfs, self.options)?);
-        let workers = engine.start_workers()?;
-        Ok(Db { handle: Handle::new(engine, workers) })
+        Ok(Db { handle: Handle::start(engine)? })
     }
 
     /// Opens a new database in memory. It is gone with its last handle.

@@ -178,8 +178,12 @@ pub(crate) struct Handle {
 }
 
 impl Handle {
-    pub(crate) fn new(engine: Arc<Engine>, workers: Vec<JoinHandle<()>>) -> Arc<Handle> {
-        Arc::new(Handle { engine, workers: Mutex::new(workers) })
+    /// Starts the threads that work for `engine`. If one cannot be started, the
+    /// handle goes: that ends the others and lets the directory go.
+    pub(crate) fn start(engine: Arc<Engine>) -> Result<Arc<Handle>> {
+        let handle = Arc::new(Handle { engine, workers: Mutex::default() });
+        handle.engine.start_workers(&mut handle.workers.lock())?;
+        Ok(handle)
     }
 
     /// Ends the threads, then closes.

@@ -71,20 +71,20 @@ impl Engine {
         result
     }
 
-    /// Starts the background threads.
-    pub(crate) fn start_workers(self: &Arc<Engine>) -> Result<Vec<JoinHandle<()>>> {
+    /// Starts the background threads, and adds each to `workers`.
+    pub(crate) fn start_workers(self: &Arc<Engine>, workers: &mut Vec<JoinHandle<()>>) -> Result<()> {
         if self.writer_if_any().is_none() {
-            return Ok(Vec::new());
+            return Ok(());
         }
-        let start = |index: usize| {
+        for index in 0..self.options.runtime.workers() {
             let engine = Arc::clone(self);
             let work = Box::new(move || engine.work());
             let spawned = self.options.runtime.spawn(format!("lsm-worker-{index}"), work);
-            spawned.map_err(|error| {
+            workers.push(spawned.map_err(|error| {
                 Error::Storage(StorageError::io("start a background thread for", self.directory(), error))
-            })
-        };
-        (0..self.options.runtime.workers()).map(start).collect()
+            })?);
+        }
+        Ok(())
     }
 
     /// The life of a background thread.

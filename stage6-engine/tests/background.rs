@@ -498,3 +498,38 @@ fn nobody_writes_to_a_directory_that_was_let_go() -> Result<()> {
     assert_eq!(count(&open(&disk, still()))?, 10);
     Ok(())
 }
+
+/// A system that has threads for one worker, and no more.
+#[derive(Debug)]
+struct OneThread(ThreadRuntime, AtomicUsize);
+
+impl Runtime for OneThread {
+    fn now(&self) -> Duration {
+        self.0.now()
+    }
+    fn sleep(&self, duration: Duration) {
+        self.0.sleep(duration);
+    }
+    fn random(&self) -> u64 {
+        self.0.random()
+    }
+    fn workers(&self) -> usize {
+        2
+    }
+    fn spawn(&self, name: String, work: Work) -> std::io::Result<JoinHandle<()>> {
+        match self.1.fetch_add(1, Ordering::Relaxed) {
+            0 => self.0.spawn(name, work),
+            _ => Err(std::io::Error::from(std::io::ErrorKind::WouldBlock)),
+        }
+    }
+}
+
+#[test]
+fn an_open_that_cannot_start_its_threads_lets_the_directory_go() -> Result<()> {
+    let disk = FaultyVfs::default();
+    let poor = OneThread(ThreadRuntime::new(2), AtomicUsize::new(0));
+    let error = still().runtime(Arc::new(poor)).open_vfs(Arc::new(disk.clone())).map(drop).expect_err("poor");
+    assert!(error.to_string().contains("cannot start a background thread"), "{error}");
+    assert!(!disk.is_locked());
+    fill(&open(&disk, still()), "key", 3)
+}
