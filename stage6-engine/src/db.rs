@@ -24,7 +24,7 @@ use crate::compact::CompactionReport;
 use crate::counters::RecoveryReport;
 use crate::engine::Handle;
 use crate::entry::Value;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::options::{Durability, Options};
 use crate::read::{Read, sealed};
 use crate::recover;
@@ -390,8 +390,12 @@ impl Builder {
     /// when there is none and none may be created.
     pub fn open(self, path: impl AsRef<Path>) -> Result<Db> {
         self.options.check()?;
-        let may_create = self.options.create_if_missing && !self.options.read_only;
-        let vfs = if may_create { OsVfs::create(path) } else { OsVfs::existing(path) };
+        let path = path.as_ref();
+        let vfs = if self.options.may_create() { OsVfs::create(path) } else { OsVfs::existing(path) };
+        let vfs = vfs.map_err(|error| match error.is_not_found() {
+            true => Error::NotFound { directory: path.display().to_string() },
+            false => Error::Storage(error),
+        });
         self.open_vfs(Arc::new(vfs?))
     }
 

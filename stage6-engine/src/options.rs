@@ -74,6 +74,11 @@ impl Default for Options {
 }
 
 impl Options {
+    /// Whether a missing database is created.
+    pub(crate) fn may_create(&self) -> bool {
+        self.create_if_missing && !self.read_only
+    }
+
     /// Errs for options that contradict each other.
     pub(crate) fn check(&self) -> Result<()> {
         let wrong = |what: String| Err(Error::Options { what });

@@ -55,23 +55,39 @@ use crate::schedule::Schedule;
 use crate::snapshot::Snapshots;
 use crate::state::{Published, State};
 
+/// The highest number that a file may have when it is found: a thousand files a
+/// second reach it after nine million years, and many more numbers lie above it.
+const MAX_FILE_NUMBER: u64 = u64::MAX / 64;
+
 /// Opens the database in `vfs`.
 pub(crate) fn open(vfs: Arc<dyn Vfs>, options: Options) -> Result<Engine> {
     options.check()?;
-    let lock = lock(&*vfs, &options)?;
-    let files = vfs.list()?;
-    let found = Current::read(&*vfs)?;
-    if found.is_none() {
-        check_is_empty(&*vfs, &files)?;
-        if options.read_only || !options.create_if_missing {
-            return Err(Error::NotFound { directory: directory_of(&*vfs) });
-        }
+    if !vfs.list()?.contains(&FileId::Lock) {
+        // Nobody ever had it open. If it is to be refused, then without leaving a
+        // lock file in it.
+        look(&*vfs, &options)?;
     }
+    let lock = lock(&*vfs, &options)?;
+    let (files, found) = look(&*vfs, &options)?;
     let opening = Opening::new(vfs, options, found, files);
     match opening.options.read_only {
         true => opening.read_only(lock),
         false => opening.read_write(lock),
     }
+}
+
+/// What is there, unless it must be refused as it is.
+fn look(vfs: &dyn Vfs, options: &Options) -> Result<(Vec<FileId>, Option<Current>)> {
+    let files = vfs.list()?;
+    let found = Current::read(vfs)?;
+    if found.is_none() {
+        check_is_empty(vfs, &files)?;
+        if !options.may_create() {
+            return Err(Error::NotFound { directory: directory_of(vfs) });
+        }
+    }
+    check_numbers(vfs, &files)?;
+    Ok((files, found))
 }
 
 fn directory_of(vfs: &dyn Vfs) -> String {
@@ -98,6 +114,14 @@ fn check_is_empty(vfs: &dyn Vfs, files: &[FileId]) -> Result<()> {
          restore CURRENT from a copy, or choose an empty directory"
     );
     Err(Error::Storage(StorageError::corruption(vfs.describe(FileId::Current), 0, what)))
+}
+
+/// INV-RECOVER-2: there are numbers above every one that is there.
+fn check_numbers(vfs: &dyn Vfs, files: &[FileId]) -> Result<()> {
+    let beyond = files.iter().find(|file| file.number().is_some_and(|number| number > MAX_FILE_NUMBER));
+    let Some(file) = beyond else { return Ok(()) };
+    let what = "no database counts its files so far: it is not ours; move it away";
+    Err(Error::Storage(StorageError::corruption(vfs.describe(*file), 0, what)))
 }
 
 /// An open under way.
