@@ -8,7 +8,7 @@
 //!                                       VersionSet::install ◀── edit ────┘
 //! ```
 //!
-//! - [`strategy`]: a pure function from a version to a plan; leveled compaction.
+//! - [`strategy`]: pure functions from a version to a plan: never, full, tiered, leveled.
 //! - [`drop_rule`]: the one place that decides what may be forgotten.
 //! - [`job`]: carries a plan out.
 
@@ -18,4 +18,4 @@ pub mod job;
 
 pub use drop_rule::DropRule;
 pub use job::{Outcome, merge_into_tables, run};
-pub use strategy::{Leveled, Plan, Strategy};
+pub use strategy::{Full, Leveled, Never, Plan, Strategy, Tiered};

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use stage5_compaction::compaction::{DropRule, Leveled, Strategy as _, merge_into_tables};
+use stage5_compaction::compaction::{self, DropRule, Full, Leveled, Never, Tiered, merge_into_tables};
 use stage5_compaction::file::LEVELS;
 use stage5_compaction::memtable::cursor::Cursor;
 use stage5_compaction::memtable::key::{InternalKey, Kind, Sequence};
@@ -26,9 +26,19 @@ const KEYS: u8 = 48;
 /// What a reader gets: by key, the sequence that wrote its value.
 type Contents = BTreeMap<Vec<u8>, Sequence>;
 
-/// Small enough that a few hundred entries stand on several levels.
-fn small_levels() -> Leveled {
-    Leveled { level0_files: 2, base_level_bytes: 900, size_ratio: 3, target_file_bytes: 500 }
+/// Every strategy, so small that a few hundred entries stand on several levels.
+fn strategies() -> [Box<dyn compaction::Strategy>; 4] {
+    [
+        Box::new(Never),
+        Box::new(Full { level0_files: 2, target_file_bytes: 500 }),
+        Box::new(Tiered {
+            runs: 4,
+            size_ratio_percent: 10,
+            space_amplification_percent: 300,
+            target_file_bytes: 500,
+        }),
+        Box::new(Leveled { level0_files: 2, base_level_bytes: 900, size_ratio: 3, target_file_bytes: 500 }),
+    ]
 }
 
 /// Compressible and not, short and long, by the sequence that wrote it.
@@ -63,6 +73,7 @@ fn round() -> impl Strategy<Value = Round> {
 
 /// The tree, beside a map that forgets nothing.
 struct Tree {
+    strategy: Box<dyn compaction::Strategy>,
     shop: Workshop,
     model: BTreeMap<(Vec<u8>, std::cmp::Reverse<Sequence>), bool>,
     snapshots: Vec<Sequence>,
@@ -75,8 +86,9 @@ struct Tree {
 }
 
 impl Tree {
-    fn new() -> Tree {
+    fn new(strategy: Box<dyn compaction::Strategy>) -> Tree {
         Tree {
+            strategy,
             shop: Workshop::new(),
             model: BTreeMap::new(),
             snapshots: Vec::new(),
@@ -116,12 +128,11 @@ impl Tree {
 
     /// Compacts until nothing is due, and checks after every step.
     fn settle(&mut self) {
-        let strategy = small_levels();
         for steps in 0.. {
             assert!(steps < 1_000, "it does not settle");
             let before = entries(self.shop.set.version());
             let rule = DropRule::new(&self.snapshots, self.visible);
-            let Some((plan, outcome)) = self.shop.compact(&strategy, rule) else { break };
+            let Some((plan, outcome)) = self.shop.compact(&*self.strategy, rule) else { break };
             let work = outcome.work;
             self.shop.install(outcome);
             let after = entries(self.shop.set.version());
@@ -132,7 +143,20 @@ impl Tree {
             self.shop.sweep();
             self.check();
         }
-        assert_eq!(strategy.debt_bytes(self.shop.set.version()), 0, "settled, and nothing is owed");
+        assert_eq!(self.strategy.debt_bytes(self.shop.set.version()), 0, "settled, and nothing is owed");
+    }
+
+    /// So many memtables, of which every eighth is kept readable by a snapshot.
+    fn play_history(&mut self, rounds: usize) {
+        let mut state = self.visible + 1;
+        let mut draw = |below: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % below
+        };
+        for number in 0..rounds {
+            let writes = (0..40).map(|_| (draw(u64::from(KEYS)) as u8, draw(10) < 8)).collect();
+            self.play(&Round { writes, takes_snapshot: number % 8 == 3, releases: None });
+        }
     }
 
     /// One merge of all there is into the last level.
@@ -242,38 +266,48 @@ proptest! {
 
     #[test]
     fn contents_are_unchanged_by_any_compaction(rounds in vec(round(), 1..14)) {
-        let mut tree = Tree::new();
-        rounds.iter().for_each(|round| tree.play(round));
+        for strategy in strategies() {
+            let mut tree = Tree::new(strategy);
+            rounds.iter().for_each(|round| tree.play(round));
+        }
     }
 }
 
 /// The same with a history that is long enough for several levels.
 #[test]
 fn a_long_history_settles_on_several_levels_and_forgets_what_it_may() {
-    let mut tree = Tree::new();
-    let mut state = 1u64;
-    let mut draw = |below: u64| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) % below
-    };
-    for number in 0..40 {
-        let writes = (0..40).map(|_| (draw(u64::from(KEYS)) as u8, draw(10) < 8)).collect();
-        tree.play(&Round { writes, takes_snapshot: number % 8 == 3, releases: None });
-    }
-    let kept = entries(&tree.shop.version());
-    println!(
-        "{} writes, {} snapshots: {} compactions over levels {:?}, {} entries dropped, {kept} kept",
-        tree.model.len(),
-        tree.snapshots.len(),
-        tree.compactions,
-        tree.levels_seen,
-        tree.dropped
-    );
-    assert!(tree.levels_seen.len() >= 3, "{:?}", tree.levels_seen);
-    assert_eq!(kept + tree.dropped, tree.flushed, "no entry is lost but by the rule");
+    for (strategy, fewest_levels) in strategies().into_iter().zip([1, 2, 3, 3]) {
+        let mut tree = Tree::new(strategy);
+        tree.play_history(40);
+        let kept = entries(&tree.shop.version());
+        println!(
+            "{:?}: {} writes, {} snapshots: {} compactions over levels {:?}, {} entries dropped, {kept} kept",
+            tree.strategy,
+            tree.model.len(),
+            tree.snapshots.len(),
+            tree.compactions,
+            tree.levels_seen,
+            tree.dropped
+        );
+        assert!(tree.levels_seen.len() >= fewest_levels, "{:?}", tree.levels_seen);
+        assert_eq!(kept + tree.dropped, tree.flushed, "no entry is lost but by the rule");
 
-    // With the snapshots gone, one merge of everything leaves one entry a key.
-    tree.snapshots.clear();
-    tree.merge_everything();
-    assert_eq!(entries(&tree.shop.version()) as usize, tree.contents(tree.visible).len());
+        // With the snapshots gone, one merge of everything leaves one entry a key.
+        tree.snapshots.clear();
+        tree.merge_everything();
+        assert_eq!(entries(&tree.shop.version()) as usize, tree.contents(tree.visible).len());
+    }
+}
+
+/// The laws do not ask who chose: the strategies take turns on one tree.
+#[test]
+fn a_strategy_takes_over_what_another_one_left() {
+    let mut tree = Tree::new(Box::new(Never));
+    for _ in 0..2 {
+        for strategy in strategies() {
+            tree.strategy = strategy;
+            tree.play_history(10);
+        }
+        tree.snapshots.clear();
+    }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use stage5_compaction::bloom::filtered::FilteredTableOptions;
-use stage5_compaction::compaction::{DropRule, Leveled, Outcome, Plan, Strategy, merge_into_tables, run};
+use stage5_compaction::compaction::{DropRule, Outcome, Plan, Strategy, merge_into_tables, run};
 use stage5_compaction::edit::VersionEdit;
 use stage5_compaction::file::FileNumbers;
 use stage5_compaction::manifest::Current;
@@ -129,7 +129,7 @@ impl Workshop {
     }
 
     /// Carries out what `strategy` picks, without installing it.
-    pub(crate) fn compact(&self, strategy: &Leveled, rule: DropRule) -> Option<(Plan, Outcome)> {
+    pub(crate) fn compact(&self, strategy: &dyn Strategy, rule: DropRule) -> Option<(Plan, Outcome)> {
         let plan = strategy.pick(self.set.version())?;
         let outcome =
             run(&plan, self.set.version(), rule, &self.factory).expect("a simulated disk never fails");

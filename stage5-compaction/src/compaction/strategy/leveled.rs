@@ -1,4 +1,4 @@
-//! Which files to merge next: leveled compaction with dynamic level sizes.
+//! Leveled compaction with dynamic level sizes.
 //!
 //! ```text
 //!   level 0      ▭▭▭▭            at 4 files: all of them, into the base level
@@ -7,75 +7,19 @@
 //!   level 6      ▭▭▭▭▭▭▭▭▭▭▭▭    the last level holds nine tenths of the data
 //! ```
 //!
-//! A strategy is a pure function of the version: it keeps no state, takes no lock
-//! and reads no file. So it can be tested by itself, and run without a database.
-//!
-//! **INV-STRATEGY-1** A plan takes files so that INV-VERSION-2 holds afterwards:
-//! with every file it takes from level 0 all older overlapping ones of level 0,
-//! and from the output level all files that overlap. No level between the input
-//! and the output level holds anything that overlaps.
-//!
 //! Level sizes follow from the last level upward, each a tenth of the one below,
 //! as in "Optimizing Space Amplification in RocksDB" (Dong et al., CIDR 2017): so
 //! the levels above the last never hold more than about a ninth of the data,
-//! whatever the size of the database.
+//! whatever the size of the database. Few runs to read and little space too much,
+//! bought with writing: a byte is written about half a ratio of times on each
+//! level that it sinks through.
 
-use std::fmt;
 use std::sync::Arc;
 
+use super::{BOTTOM, Plan, Strategy, first_level_with_files, with_overlapping};
 use crate::file::LEVELS;
 use crate::table_cache::TableFile;
 use crate::version::Version;
-
-/// Files to merge, and where to.
-#[derive(Debug, Clone)]
-pub struct Plan {
-    /// The files, with their levels. Those of level 0 newest first.
-    pub inputs: Vec<(usize, Arc<TableFile>)>,
-    /// Where the outcome goes.
-    pub output_level: usize,
-    /// About how large each new table shall be, in bytes.
-    pub target_file_bytes: u64,
-    /// Why, in words.
-    pub reason: String,
-    /// Whether the entries must be written anew even where a change of level
-    /// would do: to drop what nobody can read any more.
-    pub rewrites: bool,
-}
-
-impl Plan {
-    /// Whether the files need only change their level: none overlaps another or
-    /// anything on the output level, so a merge would write the same again.
-    pub fn is_trivial_move(&self) -> bool {
-        if self.rewrites || self.inputs.iter().any(|(level, _)| *level == self.output_level) {
-            return false;
-        }
-        let mut files: Vec<&Arc<TableFile>> = self.inputs.iter().map(|(_, file)| file).collect();
-        files.sort_by(|a, b| a.meta().smallest.cmp(&b.meta().smallest));
-        files.windows(2).all(|pair| pair[0].meta().largest.user_key < pair[1].meta().smallest.user_key)
-    }
-
-    /// How many bytes the plan reads.
-    pub fn input_bytes(&self) -> u64 {
-        self.inputs.iter().map(|(_, file)| file.meta().size_bytes).sum()
-    }
-}
-
-/// Chooses compactions.
-pub trait Strategy: fmt::Debug + Send + Sync {
-    /// The next compaction that `version` needs, or `None` when it is settled.
-    fn pick(&self, version: &Version) -> Option<Plan>;
-
-    /// The level into which files of level 0 are merged now.
-    fn base_level(&self, version: &Version) -> usize;
-
-    /// About how many bytes compactions must still read to settle `version`:
-    /// what writers are slowed down by.
-    fn debt_bytes(&self, version: &Version) -> u64;
-
-    /// How large a new table on `level` shall be, in bytes.
-    fn target_file_bytes(&self, level: usize) -> u64;
-}
 
 /// Leveled compaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,9 +41,6 @@ impl Default for Leveled {
     }
 }
 
-/// The last level.
-const BOTTOM: usize = LEVELS - 1;
-
 impl Strategy for Leveled {
     fn pick(&self, version: &Version) -> Option<Plan> {
         let targets = self.level_targets(version);
@@ -120,14 +61,13 @@ impl Strategy for Leveled {
     /// still above the base size. Never a level below one with files: what comes
     /// from level 0 is newer than all of them.
     fn base_level(&self, version: &Version) -> usize {
-        let first_with_files = (1..LEVELS).find(|level| !version.level(*level).is_empty()).unwrap_or(BOTTOM);
         let mut base = BOTTOM;
         let mut target = version.level_bytes(BOTTOM);
         while target > self.base_level_bytes && base > 1 {
             base -= 1;
             target /= self.size_ratio;
         }
-        base.min(first_with_files)
+        base.min(first_level_with_files(version))
     }
 
     fn debt_bytes(&self, version: &Version) -> u64 {
@@ -214,25 +154,3 @@ impl Leveled {
         }
     }
 }
-
-/// `files` of `level`, and behind them what they overlap on the output level.
-pub fn with_overlapping(
-    version: &Version,
-    level: usize,
-    files: Vec<Arc<TableFile>>,
-    output_level: usize,
-) -> Vec<(usize, Arc<TableFile>)> {
-    let smallest = files.iter().map(|file| file.meta().smallest.user_key.clone()).min();
-    let largest = files.iter().map(|file| file.meta().largest.user_key.clone()).max();
-    let below = match (smallest, largest) {
-        (Some(smallest), Some(largest)) if output_level != level => {
-            version.overlapping(output_level, &smallest, &largest)
-        }
-        _ => Vec::new(),
-    };
-    let upper = files.into_iter().map(|file| (level, file));
-    upper.chain(below.into_iter().map(|file| (output_level, file))).collect()
-}
-
-#[cfg(test)]
-mod tests;

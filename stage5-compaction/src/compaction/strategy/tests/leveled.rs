@@ -1,49 +1,10 @@
-//! Leveled compaction as a pure function: versions are drawn, plans are read.
+//! Leveled compaction: level 0 into the base level, and one file at a time
+//! further down.
 
-use std::sync::Arc;
-
-use bytes::Bytes;
-use stage4_bloom::memtable::key::OwnedKey;
-use stage4_bloom::sstable::cache::BlockCache;
-use stage4_bloom::wal::identity::DatabaseId;
-use stage4_bloom::wal::vfs::SimVfs;
-
-use super::*;
-use crate::edit::VersionEdit;
-use crate::file::FileMeta;
-use crate::table_cache::TableCache;
-
-const MIB: u64 = 1 << 20;
-
-/// Draws a version: (level, number, smallest, largest, MiB) for each file.
-fn draw(files: &[(usize, u64, &'static str, &'static str, u64)]) -> Version {
-    let vfs = Arc::new(SimVfs::without_trace());
-    let cache = TableCache::new(vfs, DatabaseId(1), Arc::new(BlockCache::new(0)), 10);
-    let key = |user_key: &'static str, sequence| OwnedKey { user_key: Bytes::from(user_key), sequence };
-    let added = files
-        .iter()
-        .map(|&(level, number, smallest, largest, size)| {
-            let meta = FileMeta {
-                number,
-                size_bytes: size * MIB,
-                smallest: key(smallest, number),
-                largest: key(largest, number),
-                first_sequence: number,
-                last_sequence: number,
-                entries: 2,
-                deletions: 0,
-                checksum: 0,
-            };
-            (level, meta)
-        })
-        .collect();
-    let edit = VersionEdit { added, ..VersionEdit::default() };
-    Version::default().apply(&edit, &cache).expect("the drawing keeps the laws")
-}
-
-fn numbers(plan: &Plan) -> Vec<u64> {
-    plan.inputs.iter().map(|(_, file)| file.meta().number).collect()
-}
+use super::super::{Leveled, Strategy};
+use super::{MIB, draw, numbers};
+use crate::file::LEVELS;
+use crate::version::Version;
 
 fn leveled() -> Leveled {
     Leveled { base_level_bytes: 10 * MIB, target_file_bytes: 4 * MIB, ..Leveled::default() }
