@@ -207,6 +207,22 @@ impl Db {
         engine.run_job_reporting(engine.writer()?, job)
     }
 
+    /// Tries at once to take up writing again after a failure, instead of waiting
+    /// for the background to try: when space is back, for example. Does nothing
+    /// when nothing has failed.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`](crate::Error::Stopped) with what still fails. After a
+    /// failed write of the manifest that is final: open the database again.
+    pub fn try_resume(&self) -> Result<()> {
+        let engine = &self.handle.engine;
+        let writer = engine.writer()?;
+        match writer.failure() {
+            Some(_) => engine.run_job_reporting(writer, Job::Resume),
+            None => Ok(()),
+        }
+    }
+
     /// Checks what must always hold between levels, manifest and directory.
     /// Reads no table; see [`Error::Storage`](crate::Error::Storage) for damage
     /// inside them.

@@ -58,6 +58,8 @@ pub(crate) struct Writer {
     pub(crate) journal: Journal,
     /// The next log, if it was made ahead of need. Held for a whole rotation.
     pub(crate) next_log: Mutex<Option<PreparedLog>>,
+    /// Held for a whole attempt to resume.
+    pub(crate) resuming: Mutex<()>,
     /// Held for a whole flush.
     pub(crate) flushing: Mutex<()>,
     /// Held for a whole compaction, so that no two choose the same files.
@@ -162,11 +164,13 @@ impl Engine {
 impl Writer {
     /// Why nothing more is written, if something failed.
     pub(crate) fn failure(&self) -> Option<StorageError> {
-        self.journal.failure().or_else(|| self.schedule.failure())
+        self.schedule.failure().map(|failure| failure.error)
     }
 
-    pub(crate) fn check(&self) -> Result<()> {
-        self.failure().map_or(Ok(()), |because| Err(Error::Stopped { because }))
+    /// The journal has failed: nothing is written until it is resumed.
+    pub(crate) fn stop(&self, because: StorageError) -> Error {
+        self.schedule.fail(&because);
+        Error::Stopped { because }
     }
 }
 

@@ -49,8 +49,11 @@ pub enum Error {
     },
 
     /// Writing has stopped, because something failed in the background or while
-    /// making a write durable. Reads go on. Mend the cause and open the database
-    /// again; all that was acknowledged as durable is there.
+    /// making a write durable. Reads go on. Once the cause is mended (space is
+    /// back, say), writing resumes by itself, or at once by
+    /// [`Db::try_resume`](crate::Db::try_resume); only after a failure of the
+    /// manifest must the database be opened again. All that was acknowledged as
+    /// durable is there in any case.
     #[error("writing has stopped: {because}")]
     Stopped {
         /// What failed.

@@ -31,13 +31,13 @@ impl Engine {
     /// Flushes what is written so far and waits until it is in tables.
     pub(crate) fn flush(&self) -> Result<()> {
         let writer = self.writer()?;
-        writer.check()?;
+        writer.schedule.check()?;
         self.rotate_if_used(writer)?;
-        let wanted = self.published.load().immutables.first().map(|newest| newest.memtable.last_sequence());
+        let wanted = self.published.load().immutables.first().map(|newest| newest.last);
         let Some(wanted) = wanted else { return Ok(()) };
         self.wait_until(writer, || {
             let state = self.published.load();
-            state.immutables.iter().all(|waiting| waiting.memtable.last_sequence() > wanted)
+            state.immutables.iter().all(|waiting| waiting.last > wanted)
         })
     }
 
@@ -49,7 +49,7 @@ impl Engine {
         let Some(newest) = state.immutables.first() else { return Ok(false) };
 
         let outcome = self.write_table(writer, &state)?;
-        let flushed = newest.memtable.last_sequence();
+        let flushed = newest.last;
         // Logs are numbered in their order: its own is the last that goes.
         let floor = newest.log + 1;
         self.install_flush(writer, outcome, flushed, floor)?;

@@ -13,7 +13,7 @@
 //!
 //! **INV-JOBS-1** A failed job stops background work and writing, and its error is
 //! what every writer and [`Status`](crate::Status) then say. Nothing fails in
-//! silence, and nobody waits for work that will not come.
+//! silence, and nobody waits for work that will not come. Reads go on.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -38,6 +38,7 @@ impl Engine {
 
     fn is_due(&self, writer: &Writer, job: Job) -> bool {
         match job {
+            Job::Resume => writer.schedule.failure().is_some_and(|failure| !failure.is_final),
             Job::Flush => !self.published.load().immutables.is_empty(),
             // Who has rotated once will again. While a rotation holds the place, it
             // fills it itself.
@@ -53,6 +54,7 @@ impl Engine {
     /// Runs one job in this thread, whether or not it is due.
     pub(crate) fn run_job(&self, writer: &Writer, job: Job) -> Result<()> {
         match job {
+            Job::Resume => self.resume(writer),
             Job::Flush => self.flush_immutables(writer).map(drop),
             Job::PrepareLog => self.prepare_log(writer),
             Job::RemoveFiles => {
@@ -67,7 +69,8 @@ impl Engine {
     pub(crate) fn run_job_reporting(&self, writer: &Writer, job: Job) -> Result<()> {
         let result = catch_unwind(AssertUnwindSafe(|| self.run_job(writer, job)));
         let result = result.unwrap_or_else(|_| Err(Error::from(panicked(job))));
-        writer.schedule.finish(job, &result);
+        let is_final = writer.versions.lock().failure().is_some();
+        writer.schedule.finish(job, &result, is_final);
         result
     }
 

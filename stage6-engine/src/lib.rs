@@ -25,6 +25,7 @@
 //!
 //! | | lock | guards | held for |
 //! |---|---|---|---|
+//! | 0 | `Writer::resuming` | that one attempt to resume runs | an attempt |
 //! | 1 | `Writer::flushing` | that one flush runs | a flush |
 //! | 2 | `Writer::compacting` | that one compaction runs | a compaction |
 //! | 3 | `Writer::next_log` | the log that is ready for a rotation | a rotation |
@@ -49,7 +50,8 @@
 //! - `snapshot`, `state`: what may be seen, and what a reader holds.
 //! - `engine`: what all handles share.
 //! - [`scan`], [`read`]: many keys; one key.
-//! - [`write`](mod@write), `flush`, [`compact`], `jobs`: from a batch down to the last level.
+//! - [`write`](mod@write), `flush`, [`compact`]: from a batch down to the last level.
+//! - `resume`, `jobs`: after a failure; in the background.
 //! - `recover`, `check`: opening, and what must hold afterwards.
 //! - [`status`]: what it says about itself.
 //! - [`db`]: the handle.
@@ -74,6 +76,7 @@ pub mod read;
 pub mod write;
 mod flush;
 pub mod compact;
+mod resume;
 mod jobs;
 mod recover;
 mod check;

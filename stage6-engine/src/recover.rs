@@ -190,6 +190,7 @@ impl Opening {
         let writer = Writer {
             journal,
             next_log: Mutex::default(),
+            resuming: Mutex::default(),
             flushing: Mutex::default(),
             compacting: Mutex::default(),
             versions: Mutex::new(versions),

@@ -4,17 +4,20 @@
 //!   due? ──begin──▶ running: { Flush, Compact } ──finish──▶ due? …
 //!                                   │ an error
 //!                                   ▼
-//!                              failure: nothing begins any more
+//!                              failure ──after a while──▶ Resume ──▶ due? …
 //! ```
 //!
 //! What is due, and what each job does, stands in [`jobs`](crate::jobs); here is
 //! only the book that is kept about them.
 //!
-//! **INV-SCHEDULE-1** A kind of job runs once at a time, and none begins after a
-//! failure.
+//! **INV-SCHEDULE-1** A kind of job runs once at a time, and after a failure none
+//! begins but the one that tries to resume. It is tried again at growing
+//! intervals, because a full disk is emptied by somebody who does not know us;
+//! and not at all after a failure that only opening the database again can mend.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 use stage5_compaction::memtable::error::Error as StorageError;
@@ -25,6 +28,8 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Job {
+    /// Take up work again after a failure.
+    Resume,
     /// Write the waiting memtables to a table.
     Flush,
     /// Make the next log ahead of need.
@@ -36,7 +41,7 @@ pub enum Job {
 }
 
 /// All kinds, the most urgent first.
-pub(crate) const JOBS: [Job; 4] = [Job::Flush, Job::PrepareLog, Job::RemoveFiles, Job::Compact];
+pub(crate) const JOBS: [Job; 5] = [Job::Resume, Job::Flush, Job::PrepareLog, Job::RemoveFiles, Job::Compact];
 
 /// Who runs what, and what has failed.
 #[derive(Debug, Default)]
@@ -51,8 +56,31 @@ pub(crate) struct Schedule {
 #[derive(Debug, Default)]
 struct Progress {
     running: BTreeSet<Job>,
-    failure: Option<StorageError>,
+    failure: Option<Failure>,
     has_ended: bool,
+}
+
+/// What stands in the way of background work and writing.
+#[derive(Debug, Clone)]
+pub(crate) struct Failure {
+    pub(crate) error: StorageError,
+    /// What failed, if it was a job: resuming begins with it.
+    pub(crate) job: Option<Job>,
+    /// Whether only opening the database again can mend it.
+    pub(crate) is_final: bool,
+    /// How often resuming was tried in vain.
+    attempts: u32,
+}
+
+/// How long after a failure resuming is first tried, and the longest interval.
+const FIRST_RETRY: Duration = Duration::from_millis(50);
+const LONGEST_RETRY: Duration = Duration::from_secs(10);
+
+impl Failure {
+    /// The interval doubles with each attempt.
+    fn retry_after(&self) -> Duration {
+        FIRST_RETRY.saturating_mul(1 << self.attempts.min(10)).min(LONGEST_RETRY)
+    }
 }
 
 impl Schedule {
@@ -69,7 +97,8 @@ impl Schedule {
         self.changed.notify_all();
     }
 
-    pub(crate) fn failure(&self) -> Option<StorageError> {
+    /// What stands in the way, if anything does.
+    pub(crate) fn failure(&self) -> Option<Failure> {
         match self.has_failed.load(Ordering::Acquire) {
             true => self.progress.lock().failure.clone(),
             false => None,
@@ -78,7 +107,15 @@ impl Schedule {
 
     /// Errs with the failure, if there is one.
     pub(crate) fn check(&self) -> Result<()> {
-        self.failure().map_or(Ok(()), |because| Err(Error::Stopped { because }))
+        self.failure().map_or(Ok(()), |failure| Err(Error::Stopped { because: failure.error }))
+    }
+
+    /// Stops background work and writing, because of an error outside any job.
+    pub(crate) fn fail(&self, error: &StorageError) {
+        let mut progress = self.progress.lock();
+        progress.fail(error.clone(), None, false);
+        self.has_failed.store(true, Ordering::Release);
+        self.changed.notify_all();
     }
 
     /// The jobs that run now.
@@ -90,11 +127,19 @@ impl Schedule {
     /// thread shall end.
     pub(crate) fn next(&self, is_due: impl Fn(Job) -> bool) -> Option<Job> {
         let mut progress = self.progress.lock();
+        let mut may_resume = false;
         while !progress.has_ended {
-            if let Some(job) = progress.begin(&is_due) {
+            if let Some(job) = progress.next_due(may_resume, &is_due) {
+                progress.running.insert(job);
                 return Some(job);
             }
-            self.changed.wait(&mut progress);
+            match &progress.failure {
+                Some(failure) if !failure.is_final => {
+                    let interval = failure.retry_after();
+                    may_resume = self.changed.wait_for(&mut progress, interval).timed_out();
+                }
+                _ => self.changed.wait(&mut progress),
+            }
         }
         None
     }
@@ -113,12 +158,12 @@ impl Schedule {
                 return Turn::Done;
             }
             if let Some(failure) = &progress.failure {
-                return Turn::Failed(failure.clone());
+                return Turn::Failed(failure.error.clone());
             }
             if progress.has_ended {
                 return Turn::Ended;
             }
-            match progress.next_due(&is_due) {
+            match progress.next_due(false, &is_due) {
                 Some(job) if runs_jobs => {
                     progress.running.insert(job);
                     return Turn::Run(job);
@@ -131,32 +176,43 @@ impl Schedule {
         }
     }
 
-    /// Takes note of how a job went.
-    pub(crate) fn finish(&self, job: Job, result: &Result<()>) {
+    /// Takes note of how a job went. `is_final` says whether only opening the
+    /// database again can mend an error.
+    pub(crate) fn finish(&self, job: Job, result: &Result<()>, is_final: bool) {
         let mut progress = self.progress.lock();
         progress.running.remove(&job);
-        if let Err(error) = result {
-            let failure = storage_error(error);
-            progress.failure.get_or_insert(failure);
-            self.has_failed.store(true, Ordering::Release);
+        match result {
+            Err(error) => progress.fail(storage_error(error), Some(job), is_final),
+            Ok(()) if job == Job::Resume => progress.failure = None,
+            Ok(()) => {}
         }
+        self.has_failed.store(progress.failure.is_some(), Ordering::Release);
         self.changed.notify_all();
     }
 }
 
 impl Progress {
-    fn begin(&mut self, is_due: impl Fn(Job) -> bool) -> Option<Job> {
-        let job = self.next_due(is_due)?;
-        self.running.insert(job);
-        Some(job)
+    fn next_due(&self, may_resume: bool, is_due: impl Fn(Job) -> bool) -> Option<Job> {
+        let may_begin = |job: Job| match (&self.failure, job) {
+            (Some(failure), Job::Resume) => may_resume && !failure.is_final,
+            (Some(_), _) | (None, Job::Resume) => false,
+            (None, _) => is_due(job),
+        };
+        JOBS.into_iter().find(|job| !self.running.contains(job) && may_begin(*job))
     }
 
-    /// The most urgent job that is due and may begin.
-    fn next_due(&self, is_due: impl Fn(Job) -> bool) -> Option<Job> {
-        if self.failure.is_some() {
-            return None;
+    /// Keeps the first error, which is the cause of those that follow it; a vain
+    /// attempt to resume makes the next one later.
+    fn fail(&mut self, error: StorageError, job: Option<Job>, is_final: bool) {
+        match &mut self.failure {
+            Some(failure) if job == Some(Job::Resume) => {
+                failure.attempts += 1;
+                failure.error = error;
+                failure.is_final |= is_final;
+            }
+            Some(failure) => failure.is_final |= is_final,
+            none => *none = Some(Failure { error, job, is_final, attempts: 0 }),
         }
-        JOBS.into_iter().find(|job| !self.running.contains(job) && is_due(*job))
     }
 }
 

@@ -53,6 +53,8 @@ pub(crate) struct Immutable {
     pub(crate) memtable: Arc<MemTable>,
     /// The log that holds what it holds, and nothing else.
     pub(crate) log: u64,
+    /// The last sequence that was given out while it was written.
+    pub(crate) last: Sequence,
 }
 
 /// Everything that can be read, at one moment.
@@ -74,16 +76,16 @@ impl State {
     }
 
     /// This state with `memtable` in front, after the one before it was filled
-    /// from `log`.
-    pub(crate) fn rotated(&self, memtable: Arc<MemTable>, log: u64) -> State {
-        let full = Arc::new(Immutable { memtable: Arc::clone(&self.memtable), log });
+    /// from `log` up to `last`.
+    pub(crate) fn rotated(&self, memtable: Arc<MemTable>, log: u64, last: Sequence) -> State {
+        let full = Arc::new(Immutable { memtable: Arc::clone(&self.memtable), log, last });
         let immutables = std::iter::once(full).chain(self.immutables.iter().cloned()).collect();
         State { memtable, immutables, ..self.clone() }
     }
 
     /// This state without the immutables up to `flushed`, which are in `version`.
     pub(crate) fn flushed(&self, flushed: Sequence, version: Arc<Version>) -> State {
-        let waiting = |immutable: &&Arc<Immutable>| immutable.memtable.last_sequence() > flushed;
+        let waiting = |immutable: &&Arc<Immutable>| immutable.last > flushed;
         let immutables = self.immutables.iter().filter(waiting).cloned().collect();
         State { immutables, version, ..self.clone() }
     }

@@ -28,7 +28,7 @@ use stage5_compaction::memtable::memtable::MemTable;
 use stage5_compaction::wal::batch::WriteBatch;
 
 use crate::engine::{Engine, Handle, Writer};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::options::Durability;
 use crate::pressure::delay_for;
 
@@ -86,7 +86,7 @@ impl Engine {
     /// Makes everything up to `sequence` durable.
     pub(crate) fn persist(&self, sequence: Sequence) -> Result<()> {
         let writer = self.writer()?;
-        writer.journal.persist(sequence).map_err(|because| Error::Stopped { because })
+        writer.journal.persist(sequence).map_err(|because| writer.stop(because))
     }
 
     /// Rotates a full memtable, and waits or slows down as the state demands
@@ -123,7 +123,7 @@ impl Engine {
     fn apply(&self, writer: &Writer, batch: &WriteBatch) -> Result<Sequence> {
         let mut appender = writer.journal.appender();
         self.check_open()?;
-        let last = appender.append(batch).map_err(|because| Error::Stopped { because })?;
+        let last = appender.append(batch).map_err(|because| writer.stop(because))?;
         let first = last + 1 - batch.len() as u64;
         let state = self.published.load();
         batch.for_each(first, |entry| {
@@ -159,12 +159,14 @@ impl Engine {
             None => writer.journal.prepare(writer.factory.numbers.take())?,
         };
         let mut appender = writer.journal.appender();
-        if !wanted() {
+        let sound = appender.check();
+        if sound.is_err() || !wanted() {
             *next_log = Some(log);
-            return Ok(());
+            return sound.map_err(|because| writer.stop(because));
         }
-        let old_log = appender.rotate(log).map_err(|because| Error::Stopped { because })?;
-        self.publish(|state| state.rotated(Arc::new(MemTable::new()), old_log));
+        let old_log = appender.rotate(log).map_err(|because| writer.stop(because))?;
+        let last = appender.last_sequence();
+        self.publish(|state| state.rotated(Arc::new(MemTable::new()), old_log, last));
         self.counters.rotations.fetch_add(1, Ordering::Relaxed);
         drop(appender);
         drop(next_log);

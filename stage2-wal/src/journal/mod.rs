@@ -261,7 +261,8 @@ impl Appender<'_> {
         self.tail.log.len_bytes()
     }
 
-    fn check(&self) -> Result<()> {
+    /// Errs with the journal's failure, if it has failed.
+    pub fn check(&self) -> Result<()> {
         self.tail.failure.clone().map_or(Ok(()), Err)
     }
 
@@ -294,10 +295,11 @@ impl Appender<'_> {
 /// that trying again on a full disk leaves nothing behind.
 fn prepare(vfs: &dyn Vfs, database: DatabaseId, number: u64) -> Result<PreparedLog> {
     let file = FileId::Log(number);
-    let made = LogWriter::create(vfs, file, database).and_then(|log| vfs.sync_directory().map(|()| log));
-    made.map(PreparedLog).inspect_err(|_| {
+    let log = LogWriter::create(vfs, file, database)?;
+    vfs.sync_directory().inspect_err(|_| {
         let _orphan_for_the_next_open = vfs.remove(file);
-    })
+    })?;
+    Ok(PreparedLog(log))
 }
 
 #[cfg(test)]

@@ -47,7 +47,9 @@ impl LogWriter {
             buffer: Vec::new(),
             failure: None,
         };
-        writer.file.append(&header)?;
+        writer.file.append(&header).inspect_err(|_| {
+            let _orphan_for_the_next_open = vfs.remove(file);
+        })?;
         Ok(writer)
     }
 

@@ -1,0 +1,70 @@
+//! Taking up work again after a failure.
+//!
+//! ```text
+//!   what failed              what is done                      then
+//!   a table, a compaction    it was discarded: try it again    writing goes on
+//!   the journal              flush everything, new log         writing goes on
+//!   the manifest             nothing                           open it again
+//! ```
+//!
+//! **INV-RESUME-1** After a failed append or sync of a log, nothing is written
+//! before everything that was acknowledged is durable in tables, by an edit
+//! whose log floor lies above the failed log, and a new log is open
+//! (INV-JOURNAL-4). So nothing ever follows a failed record, and no later sync
+//! can acknowledge what the failed one lost.
+//!
+//! **INV-RESUME-2** After a failed write of the manifest nobody knows whether its
+//! last edit is durable. Only opening the database again finds out.
+
+use std::sync::Arc;
+
+use stage5_compaction::memtable::memtable::MemTable;
+
+use crate::engine::{Engine, Writer};
+use crate::error::{Error, Result};
+use crate::schedule::Job;
+
+impl Engine {
+    /// Mends what failed, if it can be mended.
+    ///
+    /// # Errors
+    /// What still fails; everything is then as it was.
+    pub(crate) fn resume(&self, writer: &Writer) -> Result<()> {
+        // One at a time: a second would throw the first one's new log away.
+        let _resuming = writer.resuming.lock();
+        if let Some(failure) = writer.versions.lock().failure() {
+            return Err(Error::Stopped { because: failure.clone() });
+        }
+        if writer.journal.failure().is_some() {
+            return self.resume_journal(writer);
+        }
+        match writer.schedule.failure().and_then(|failure| failure.job) {
+            Some(job) if job != Job::Resume => self.run_job(writer, job),
+            _ => Ok(()),
+        }
+    }
+
+    /// Flushes everything and begins a new log (INV-RESUME-1).
+    fn resume_journal(&self, writer: &Writer) -> Result<()> {
+        self.set_memtable_aside(writer);
+        self.flush_immutables(writer)?;
+        let log = match writer.next_log.lock().take() {
+            Some(log) => log,
+            None => writer.journal.prepare(writer.factory.numbers.take())?,
+        };
+        writer.journal.resume(log);
+        Ok(())
+    }
+
+    /// Gives the memtable and the failed log to the flush. An empty one too: the
+    /// log floor must rise above what its failed append may have left. A second
+    /// attempt finds it done.
+    fn set_memtable_aside(&self, writer: &Writer) {
+        let appender = writer.journal.appender();
+        let (log, last) = (appender.log_number(), appender.last_sequence());
+        let is_done = self.published.load().immutables.iter().any(|immutable| immutable.log == log);
+        if !is_done {
+            self.publish(|state| state.rotated(Arc::new(MemTable::new()), log, last));
+        }
+    }
+}
