@@ -130,11 +130,17 @@ impl Engine {
     /// Removes what counts no more. What cannot be removed is left for the next
     /// open: it does no harm but to occupy space.
     pub(crate) fn remove_obsolete_files(&self, writer: &Writer) {
-        let mut files = std::mem::take(&mut *writer.obsolete.lock());
-        files.extend(self.tables.take_obsolete().into_iter().map(FileId::Table));
-        for file in files {
-            let _left_for_the_next_open = self.vfs.remove(file);
+        let files = {
+            let mut obsolete = writer.obsolete.lock();
+            obsolete.extend(self.tables.take_obsolete().into_iter().map(FileId::Table));
+            obsolete.clone()
+        };
+        for file in &files {
+            let _left_for_the_next_open = self.vfs.remove(*file);
         }
+        // They stay on the list until they are gone: at no moment is a file there
+        // that nobody knows.
+        writer.obsolete.lock().retain(|file| !files.contains(file));
     }
 }
 

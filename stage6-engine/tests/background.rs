@@ -306,7 +306,6 @@ fn a_failed_job_stops_writing_with_its_cause_and_reads_go_on() -> Result<()> {
         fill(&db, "key", 30)?;
         disk.fail(operation, is_table);
         assert!(db.run_job(Job::Flush).is_err());
-        disk.mend();
 
         let told = cause(db.put("one", "more"));
         assert!(told.contains(operation) && told.contains(".sst"), "{told}");
@@ -315,6 +314,7 @@ fn a_failed_job_stops_writing_with_its_cause_and_reads_go_on() -> Result<()> {
         assert_eq!(because.to_string(), told);
         assert_eq!(count(&db)?, 30);
         drop(db);
+        disk.mend();
 
         let db = open(&disk, still());
         assert_eq!(count(&db)?, 30, "all that was acknowledged, and no more");
@@ -394,7 +394,6 @@ fn a_failed_append_stops_writing_and_loses_nothing_acknowledged() -> Result<()> 
     let mut batch = WriteBatch::new();
     batch.put("half", "a").put("other half", "b");
     assert!(cause(db.write(&batch)).contains("append to"));
-    disk.mend();
     // Nothing ever follows a failed record.
     assert!(cause(db.put("one", "more")).contains("append to"));
     assert!(cause(db.persist()).contains("append to"));
@@ -402,6 +401,7 @@ fn a_failed_append_stops_writing_and_loses_nothing_acknowledged() -> Result<()> 
     assert_eq!(count(&db)?, 5);
     assert!(cause(db.close()).contains("append to"));
     drop(db);
+    disk.mend();
     let db = open(&disk, still());
     assert_eq!(count(&db)?, 5);
     assert_eq!(db.recovery_report().replay.dropped.len(), 1, "the half record is reported");
@@ -423,9 +423,9 @@ fn a_failed_sync_is_told_and_what_it_may_have_lost_is_never_acknowledged() -> Re
     batch.clear();
     batch.put("second", "");
     assert!(cause(db.write_opt(&batch, Durability::Sync)).contains("sync"));
+    assert!(db.put("third", "").is_err());
     disk.mend();
     assert!(db.persist().is_err(), "a later sync does not acknowledge what an earlier one lost");
-    assert!(db.put("third", "").is_err());
     assert_eq!(db.stats().durable_sequence, durable);
     assert!(db.contains("first")?);
     drop(db);
