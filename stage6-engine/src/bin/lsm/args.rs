@@ -1,0 +1,216 @@
+//! What can be asked, and how: one type for each verb.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// A crash-safe key-value database, from the command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "lsm",
+    version,
+    after_help = "Begin with the tour:\n  lsm tour\n\nErrors are one line on stderr and exit code 1; a wrong command line is 2."
+)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Watch a dictionary go through the database: written, merged, killed, back again
+    Tour(Tour),
+    /// Give a key a value; creates the database if there is none
+    Put(Put),
+    /// Print the value of a key; exit code 1 if it has none
+    Get(Get),
+    /// Delete a key, whether or not it has a value
+    Delete(Delete),
+    /// Print entries in order, a line each: the key, a tab, the value
+    Scan(Scan),
+    /// Put every line of a text file: the key, a tab, the value
+    Load(Load),
+    /// Print counts and sizes
+    Stats(Inspect),
+    /// Draw the levels
+    Levels(Inspect),
+    /// Measure it here: a new database, filled and read
+    Bench(Bench),
+    /// The tour's child: writes until it is killed
+    #[command(hide = true)]
+    TourChild(TourChild),
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  lsm tour\n  lsm tour --data words.tsv --keep tour.db")]
+pub(crate) struct Tour {
+    /// The words to take: lines of WORD, a tab, DEFINITION; may be compressed by gzip
+    /// [default: data/wordnet/wordnet.tsv.gz of this workspace]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) data: Option<PathBuf>,
+    /// Keep the database, in this new or empty directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) keep: Option<PathBuf>,
+    /// Damage something, to see a claim fail
+    #[arg(long = "break", value_name = "CLAIM", hide = true)]
+    pub(crate) damage: Option<Damage>,
+}
+
+/// What the tour can do behind its own back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Damage {
+    /// Deletes a word before they are all looked up.
+    Word,
+    /// Writes tables without filters.
+    Filter,
+    /// Puts a word that the input does not have, before the walks.
+    Walk,
+    /// Takes the snapshot too late.
+    Snapshot,
+    /// Deletes an entry of an acknowledged batch.
+    Batch,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct TourChild {
+    pub(crate) directory: PathBuf,
+    /// How its keys begin.
+    pub(crate) prefix: String,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  lsm put fruit.db fig green --sync")]
+pub(crate) struct Put {
+    /// The directory of the database
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: PathBuf,
+    /// The key, taken as bytes
+    #[arg(allow_negative_numbers = true)]
+    pub(crate) key: OsString,
+    /// The value, taken as bytes
+    #[arg(allow_negative_numbers = true)]
+    pub(crate) value: OsString,
+    /// Return when it is on the disk, not only in the operating system
+    #[arg(long)]
+    pub(crate) sync: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "A value that is not UTF-8 is printed with escapes (\\xHH).\n\nExample:\n  lsm get fruit.db fig"
+)]
+pub(crate) struct Get {
+    /// The directory of the database
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: PathBuf,
+    /// The key, taken as bytes
+    #[arg(allow_negative_numbers = true)]
+    pub(crate) key: OsString,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  lsm delete fruit.db fig")]
+pub(crate) struct Delete {
+    /// The directory of the database
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: PathBuf,
+    /// The key, taken as bytes
+    #[arg(allow_negative_numbers = true)]
+    pub(crate) key: OsString,
+    /// Return when it is on the disk, not only in the operating system
+    #[arg(long)]
+    pub(crate) sync: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Tab, line feed, carriage return and backslash are printed as \\t \\n \\r \\\\, what is not \
+                  UTF-8 as \\xHH. `lsm load` reads all of it back.\n\nExamples:\n  lsm scan words.db --prefix \
+                  photo --limit 10\n  lsm scan words.db --from fig --to kiwi --reverse"
+)]
+pub(crate) struct Scan {
+    /// The directory of the database
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: PathBuf,
+    /// Only keys that begin with this
+    #[arg(long, conflicts_with_all = ["from", "to"])]
+    pub(crate) prefix: Option<OsString>,
+    /// Only keys at or behind this one
+    #[arg(long, value_name = "KEY")]
+    pub(crate) from: Option<OsString>,
+    /// Only keys before this one
+    #[arg(long, value_name = "KEY")]
+    pub(crate) to: Option<OsString>,
+    /// From the last key to the first
+    #[arg(long)]
+    pub(crate) reverse: bool,
+    /// At most so many entries
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
+    /// Print no values
+    #[arg(long)]
+    pub(crate) keys_only: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "A line is KEY, a tab, VALUE, with the escapes \\t \\n \\r \\\\ and \\xHH. At a line that is \
+                  none, loading ends: what stands before it is loaded, nothing behind it.\n\nExample:\n  lsm \
+                  load words.db data/wordnet/wordnet.tsv.gz"
+)]
+pub(crate) struct Load {
+    /// The directory of the database; created if it is missing
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: PathBuf,
+    /// The file, as it is or compressed by gzip
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Return when it is on the disk, not only in the operating system
+    #[arg(long)]
+    pub(crate) sync: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Reads names and sizes, no contents.\n\nExample:\n  lsm levels words.db")]
+pub(crate) struct Inspect {
+    /// The directory of the database
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Without WORKLOAD, all five in this order. One that reads takes the database that the last \
+                  fill left; without one, fillrandom goes before it, unmeasured.\n\nExample:\n  lsm bench \
+                  --keys 1000000 fillrandom readrandom"
+)]
+pub(crate) struct Bench {
+    /// How many entries
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) keys: u64,
+    /// The size of each value
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(crate) value_bytes: usize,
+    /// Where the database is made, in a directory of its own that is removed
+    /// afterwards [default: the directory for temporary files]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+    /// What to measure
+    #[arg(value_name = "WORKLOAD")]
+    pub(crate) workloads: Vec<Workload>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Workload {
+    /// Put every key, in order, into a new database
+    Fillseq,
+    /// Put every key, in random order, into a new database
+    Fillrandom,
+    /// Get every key, in random order
+    Readrandom,
+    /// Get as many keys that are absent, from between the others
+    Readmissing,
+    /// Walk over all entries
+    Readseq,
+}

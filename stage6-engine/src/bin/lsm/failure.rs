@@ -1,0 +1,60 @@
+//! Why a verb failed, as one line for a person.
+
+use std::io;
+use std::path::Path;
+
+use crate::show;
+
+/// What ends a verb with exit code 1.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// The database said so.
+    #[error(transparent)]
+    Database(#[from] stage6_engine::Error),
+
+    /// `get` found nothing.
+    #[error("{key}: not found")]
+    Absent { key: String },
+
+    /// A file that is not the database's own.
+    #[error("cannot {operation} {file}: {source}")]
+    File { operation: &'static str, file: String, source: io::Error },
+
+    /// A line that is no entry.
+    #[error("{file}:{line}: {what}")]
+    Malformed { file: String, line: u64, what: String },
+
+    /// A file was loaded in part. The lines are counted from its beginning, and
+    /// no line among them was left out.
+    #[error("{because}; the first {} of the file are loaded", show::counted(*.lines, "line"))]
+    LoadEnded { because: Box<Failure>, lines: u64 },
+
+    /// The tour cannot begin with what it was given.
+    #[error("{what}")]
+    Unfit { what: String },
+
+    /// The tour's child did not do its part.
+    #[error("the writing child {what}")]
+    Child { what: String },
+
+    /// The tour found that a claim does not hold.
+    #[error("{failed} of {made} claims failed; the lines above that begin with FAILED say which")]
+    Claims { failed: usize, made: usize },
+
+    /// The output could not be written. Every other file is opened through
+    /// [`Failure::file`], so a bare I/O error is always one of stdout.
+    #[error("cannot write the output: {0}")]
+    Output(#[from] io::Error),
+}
+
+impl Failure {
+    /// Names the file that `operation` failed on.
+    pub(crate) fn file(operation: &'static str, file: &Path) -> impl FnOnce(io::Error) -> Failure {
+        let file = file.display().to_string();
+        move |source| Failure::File { operation, file, source }
+    }
+
+    pub(crate) fn is_broken_pipe(&self) -> bool {
+        matches!(self, Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
