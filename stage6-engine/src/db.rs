@@ -24,7 +24,7 @@ use crate::compact::CompactionReport;
 use crate::counters::RecoveryReport;
 use crate::engine::Handle;
 use crate::entry::Value;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::options::{Durability, Options};
 use crate::read::{Read, sealed};
 use crate::recover;
@@ -409,8 +409,8 @@ impl Builder {
         let path = path.as_ref();
         let vfs = if self.options.may_create() { OsVfs::create(path) } else { OsVfs::existing(path) };
         let vfs = vfs.map_err(|error| match error.is_not_found() {
-            true => Error::NotFound { directory: path.display().to_string() },
-            false => Error::Storage(error),
+            true => crate::Error::NotFound { directory: path.display().to_string() },
+            false => crate::Error::Storage(error),
         });
         self.open_vfs(Arc::new(vfs?))
     }

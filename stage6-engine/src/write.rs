@@ -62,7 +62,8 @@ impl Commit {
     /// others who wait.
     ///
     /// # Errors
-    /// [`Error::Stopped`] when the sync fails; [`Error::Closed`].
+    /// [`Error::Stopped`](crate::Error::Stopped) when the sync fails;
+    /// [`Error::Closed`](crate::Error::Closed).
     pub fn wait_durable(&self) -> Result<()> {
         self.handle.engine.persist(self.sequence)
     }
