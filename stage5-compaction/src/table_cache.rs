@@ -26,8 +26,9 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use quick_cache::sync::Cache;
 use stage4_bloom::filtered::FilteredTable;
-use stage4_bloom::memtable::error::Result;
+use stage4_bloom::memtable::error::{Error, Result};
 use stage4_bloom::sstable::cache::BlockCache;
+use stage4_bloom::sstable::table::TableReport;
 use stage4_bloom::wal::identity::{DatabaseId, file_salt};
 use stage4_bloom::wal::vfs::{FileId, ReadFile, Vfs};
 
@@ -145,12 +146,51 @@ impl TableFile {
         Ok(self.table.get_or_init(|| table))
     }
 
+    /// Reads the whole file, past the cache, and checks it against itself and
+    /// against what the manifest says about it: every checksum, order and count.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, as
+    /// [`Corruption`](stage4_bloom::memtable::Error::Corruption).
+    pub fn verify(&self) -> Result<TableReport> {
+        let file = self.cache.descriptor(self.meta.number)?;
+        let differs = |what: String| Err(Error::corruption(file.describe(), 0, what));
+        let checksum = checksum_of(&*file)?;
+        if checksum != self.meta.checksum {
+            let said = self.meta.checksum;
+            return differs(format!("the file's checksum is {checksum:08x}, the manifest says {said:08x}"));
+        }
+        let table = self.table()?;
+        let properties = table.table().properties();
+        let agrees = properties.smallest == self.meta.smallest
+            && properties.largest == self.meta.largest
+            && properties.entries == self.meta.entries
+            && properties.deletions == self.meta.deletions;
+        if !agrees {
+            return differs(format!("the table says {properties:?}, the manifest says {:?}", self.meta));
+        }
+        table.verify()
+    }
+
     /// Says that no version names the file any more: it goes with its last
     /// reader.
     pub(crate) fn mark_obsolete(&self) {
         self.is_obsolete.store(true, Ordering::Release);
         self.cache.obsolete.lock().pinned.insert(self.meta.number);
     }
+}
+
+/// CRC-32 of a whole file.
+fn checksum_of(file: &dyn ReadFile) -> Result<u32> {
+    const CHUNK_BYTES: u64 = 1 << 20;
+    let mut hasher = crc32fast::Hasher::new();
+    let mut offset = 0;
+    while offset < file.len() {
+        let length = CHUNK_BYTES.min(file.len() - offset);
+        hasher.update(&file.read_at(offset, length as usize)?);
+        offset += length;
+    }
+    Ok(hasher.finalize())
 }
 
 impl Drop for TableFile {

@@ -20,6 +20,7 @@ use stage5_compaction::version::Version;
 
 use crate::engine::{Engine, Writer};
 use crate::error::Result;
+use crate::events::Event;
 use crate::scan::{Bounds, check_order};
 use crate::state::State;
 
@@ -68,6 +69,14 @@ impl Engine {
     }
 
     fn carry_out(&self, writer: &Writer, plan: &Plan, version: &Version) -> Result<CompactionReport> {
+        let began = self.options.runtime.now();
+        self.emit(|| Event::CompactionBegun {
+            reason: plan.reason.clone(),
+            tables: plan.inputs.len(),
+            bytes: plan.input_bytes(),
+            output_level: plan.output_level,
+            is_move: plan.is_trivial_move(),
+        });
         let mut outcome = run(plan, version, self.snapshots.drop_rule(), &writer.factory)?;
         let report = CompactionReport {
             files_read: plan.inputs.len() as u64,
@@ -83,6 +92,13 @@ impl Engine {
             true => self.counters.count_move(plan),
             false => self.counters.count_compaction(&outcome.work),
         }
+        self.emit(|| Event::CompactionEnded {
+            tables: outcome.tables.len(),
+            bytes: outcome.work.bytes_written,
+            entries_hidden: outcome.work.entries_hidden,
+            deletions_spent: outcome.work.deletions_spent,
+            took: self.options.runtime.now() - began,
+        });
         // A writer may wait for the level that just became smaller.
         writer.schedule.wake();
         Ok(report)

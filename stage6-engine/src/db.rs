@@ -20,11 +20,13 @@ use stage5_compaction::wal::batch::WriteBatch;
 use stage5_compaction::wal::identity::DatabaseId;
 use stage5_compaction::wal::vfs::{OsVfs, SimVfs, Vfs};
 
+use crate::checkpoint::CheckpointReport;
 use crate::compact::CompactionReport;
 use crate::counters::RecoveryReport;
 use crate::engine::Handle;
 use crate::entry::Value;
 use crate::error::Result;
+use crate::events::{Event, Listener};
 use crate::options::{Durability, Options};
 use crate::read::{Read, sealed};
 use crate::recover;
@@ -32,6 +34,7 @@ use crate::runtime::Runtime;
 use crate::scan::KeyRange;
 use crate::schedule::Job;
 use crate::status::{Stats, Status, TableInfo};
+use crate::verify::{VerifyProgress, VerifyReport};
 use crate::write::Commit;
 
 /// An open database. Clones are the same database; it closes with its last
@@ -66,7 +69,7 @@ impl Db {
 
     /// Chooses options first.
     pub fn builder() -> Builder {
-        Builder { options: Options::default() }
+        Builder { options: Options::default(), listener: None }
     }
 
     /// Gives `key` a value.
@@ -159,6 +162,46 @@ impl Db {
     /// written; everything is then as it was.
     pub fn compact_range(&self, range: impl KeyRange) -> Result<CompactionReport> {
         self.handle.engine.compact_range(&range.into_bounds())
+    }
+
+    /// Makes a second database in the directory `path`, which must be empty or
+    /// not exist yet: with all that was written so far, at the cost of a flush and
+    /// a link for each table. It opens as a database of its own.
+    ///
+    /// ```no_run
+    /// use stage6_engine::Db;
+    ///
+    /// let db = Db::open("fruits")?;
+    /// let report = db.checkpoint("fruits-monday")?;
+    /// println!("{} tables, up to write {}", report.tables, report.sequence);
+    /// let copy = Db::open("fruits-monday")?;
+    /// # Ok::<(), stage6_engine::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Storage`](crate::Error::Storage) when `path` is not empty, lies on
+    /// another file system, or cannot be written. What was begun there is no
+    /// database, and can be removed.
+    pub fn checkpoint(&self, path: impl AsRef<Path>) -> Result<CheckpointReport> {
+        self.handle.engine.checkpoint(path.as_ref())
+    }
+
+    /// Reads the whole database and checks every checksum, order, count and level,
+    /// and the manifest against the directory. Damage is in the report; reads and
+    /// writes go on meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::Closed`](crate::Error::Closed).
+    pub fn verify(&self) -> Result<VerifyReport> {
+        self.verify_with(|_| {})
+    }
+
+    /// The same, and calls `progress` behind each table.
+    ///
+    /// # Errors
+    /// As [`verify`](Db::verify).
+    pub fn verify_with(&self, progress: impl FnMut(VerifyProgress)) -> Result<VerifyReport> {
+        self.handle.engine.verify(progress)
     }
 
     /// Counts and sizes.
@@ -301,6 +344,7 @@ impl Drop for Snapshot {
 #[derive(Debug, Clone)]
 pub struct Builder {
     options: Options,
+    listener: Option<Arc<dyn Listener>>,
 }
 
 impl Builder {
@@ -378,6 +422,12 @@ impl Builder {
         self
     }
 
+    /// Who is told of flushes, compactions, stalls and failures, while they happen.
+    pub fn listener(mut self, listener: Arc<dyn Listener>) -> Builder {
+        self.listener = Some(listener);
+        self
+    }
+
     /// Opens for reading only: nothing is written, and any number of processes
     /// may do so at once, while no writer has it open.
     pub fn read_only(mut self) -> Builder {
@@ -420,8 +470,10 @@ impl Builder {
     /// # Errors
     /// As [`open`](Builder::open).
     pub fn open_vfs(self, vfs: Arc<dyn Vfs>) -> Result<Db> {
-        let engine = Arc::new(recover::open(vfs, self.options)?);
-        Ok(Db { handle: Handle::start(engine)? })
+        let mut engine = recover::open(vfs, self.options)?;
+        engine.listener = self.listener;
+        engine.emit(|| Event::Recovered(engine.recovery.clone()));
+        Ok(Db { handle: Handle::start(Arc::new(engine))? })
     }
 
     /// Opens a new database in memory. It is gone with its last handle.

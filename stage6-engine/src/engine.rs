@@ -27,6 +27,7 @@ use stage5_compaction::wal::vfs::{FileId, Lock, Vfs};
 
 use crate::counters::{Counters, RecoveryReport};
 use crate::error::{Error, Result};
+use crate::events::{Event, Listener};
 use crate::options::Options;
 use crate::pressure::pressure;
 use crate::schedule::Schedule;
@@ -44,6 +45,8 @@ pub(crate) struct Engine {
     pub(crate) snapshots: Snapshots,
     pub(crate) counters: Counters,
     pub(crate) recovery: RecoveryReport,
+    /// Who is told what happens.
+    pub(crate) listener: Option<Arc<dyn Listener>>,
     /// `None` when opened read-only.
     writer: Option<Writer>,
     is_closed: AtomicBool,
@@ -96,6 +99,7 @@ impl Engine {
             snapshots: parts.snapshots,
             counters: Counters::default(),
             recovery: parts.recovery,
+            listener: None,
             writer: parts.writer,
             is_closed: AtomicBool::new(false),
             lock: Mutex::new(Some(parts.lock)),
@@ -126,11 +130,32 @@ impl Engine {
     /// Replaces the state that readers load, and finds out how hard the new one
     /// presses back.
     pub(crate) fn publish(&self, derive: impl FnOnce(&State) -> State) {
+        let mut pressures = (None, None);
         self.published.replace(|state| {
             let mut next = derive(state);
             next.pressure = pressure(&self.options, next.immutables.len(), &next.version);
+            pressures = (state.pressure, next.pressure);
             next
         });
+        let (before, now) = pressures;
+        if before.map(|pressure| pressure.kind()) != now.map(|pressure| pressure.kind()) {
+            self.emit(|| Event::PressureChanged(now));
+        }
+    }
+
+    /// Tells the listener, if there is one.
+    pub(crate) fn emit(&self, event: impl FnOnce() -> Event) {
+        if let Some(listener) = &self.listener {
+            listener.on_event(&event());
+        }
+    }
+
+    /// The journal has failed: nothing is written until it is resumed.
+    pub(crate) fn stop(&self, writer: &Writer, because: StorageError) -> Error {
+        if writer.schedule.fail(&because) {
+            self.emit(|| Event::Stopped(because.clone()));
+        }
+        Error::Stopped { because }
     }
 
     /// Takes no more writes, syncs what there is, and lets the directory go. The
@@ -165,12 +190,6 @@ impl Writer {
     /// Why nothing more is written, if something failed.
     pub(crate) fn failure(&self) -> Option<StorageError> {
         self.schedule.failure().map(|failure| failure.error)
-    }
-
-    /// The journal has failed: nothing is written until it is resumed.
-    pub(crate) fn stop(&self, because: StorageError) -> Error {
-        self.schedule.fail(&because);
-        Error::Stopped { because }
     }
 }
 

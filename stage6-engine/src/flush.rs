@@ -25,6 +25,7 @@ use stage5_compaction::wal::vfs::FileId;
 
 use crate::engine::{Engine, Writer};
 use crate::error::Result;
+use crate::events::Event;
 use crate::state::State;
 
 impl Engine {
@@ -48,14 +49,23 @@ impl Engine {
         let state = self.published.load_full();
         let Some(newest) = state.immutables.first() else { return Ok(false) };
 
+        let began = self.options.runtime.now();
+        self.emit(|| flush_begun(&state));
         let outcome = self.write_table(writer, &state)?;
         let flushed = newest.last;
         // Logs are numbered in their order: its own is the last that goes.
         let floor = newest.log + 1;
+        let (tables, work) = (outcome.tables.len(), outcome.work);
         self.install_flush(writer, outcome, flushed, floor)?;
         writer.journal.release_below(floor, flushed);
         let logs = state.immutables.iter().map(|immutable| FileId::Log(immutable.log));
         writer.obsolete.lock().extend(logs);
+        self.emit(|| Event::FlushEnded {
+            tables,
+            bytes: work.bytes_written,
+            entries_hidden: work.entries_hidden,
+            took: self.options.runtime.now() - began,
+        });
         Ok(true)
     }
 
@@ -96,5 +106,14 @@ impl Engine {
             writer.obsolete.lock().extend(tables);
         }
         Ok(installed?)
+    }
+}
+
+fn flush_begun(state: &State) -> Event {
+    let memtables = || state.immutables.iter().map(|immutable| &immutable.memtable);
+    Event::FlushBegun {
+        memtables: state.immutables.len(),
+        entries: memtables().map(|memtable| memtable.len() as u64).sum(),
+        bytes: memtables().map(|memtable| memtable.size_bytes() as u64).sum(),
     }
 }

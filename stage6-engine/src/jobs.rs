@@ -25,6 +25,7 @@ use stage5_compaction::wal::vfs::FileId;
 
 use crate::engine::{Engine, Writer};
 use crate::error::{Error, Result};
+use crate::events::Event;
 use crate::schedule::{JOBS, Job, Turn};
 
 impl Engine {
@@ -70,7 +71,13 @@ impl Engine {
         let result = catch_unwind(AssertUnwindSafe(|| self.run_job(writer, job)));
         let result = result.unwrap_or_else(|_| Err(Error::from(panicked(job))));
         let is_final = writer.versions.lock().failure().is_some();
+        let had_failed = writer.failure().is_some();
         writer.schedule.finish(job, &result, is_final);
+        match writer.failure() {
+            Some(error) if !had_failed => self.emit(|| Event::Stopped(error)),
+            None if had_failed => self.emit(|| Event::Resumed),
+            _ => {}
+        }
         result
     }
 

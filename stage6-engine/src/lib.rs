@@ -45,14 +45,15 @@
 //! - [`error`], [`runtime`], [`options`]: what can go wrong, differ between runs,
 //!   and be chosen.
 //! - [`entry`]: keys and values as the user gets them.
-//! - `pressure`, `schedule`, `counters`: what presses back on writers, who runs
-//!   what, what is counted.
+//! - `pressure`, `schedule`, `counters`, [`events`]: what presses back on writers,
+//!   who runs what, what is counted, what is told.
 //! - `snapshot`, `state`: what may be seen, and what a reader holds.
 //! - `engine`: what all handles share.
 //! - [`scan`], [`read`]: many keys; one key.
 //! - [`write`](mod@write), `flush`, [`compact`]: from a batch down to the last level.
 //! - `resume`, `jobs`: after a failure; in the background.
 //! - `recover`, `check`: opening, and what must hold afterwards.
+//! - [`verify`], [`checkpoint`]: reading everything; a second database by links.
 //! - [`status`]: what it says about itself.
 //! - [`db`]: the handle.
 
@@ -68,6 +69,7 @@ pub mod entry;
 mod pressure;
 mod schedule;
 mod counters;
+pub mod events;
 mod snapshot;
 mod state;
 mod engine;
@@ -80,16 +82,20 @@ mod resume;
 mod jobs;
 mod recover;
 mod check;
+pub mod verify;
+pub mod checkpoint;
 pub mod status;
 pub mod db;
 
 pub use stage5_compaction::{self as compaction, bloom, memtable, sstable, wal};
 
+pub use checkpoint::CheckpointReport;
 pub use compact::CompactionReport;
 pub use counters::RecoveryReport;
 pub use db::{Builder, Db, Snapshot};
 pub use entry::{Key, Value};
 pub use error::{Error, ErrorKind, Result};
+pub use events::{Event, Listener};
 pub use options::Durability;
 pub use pressure::{Pressure, StallReason};
 pub use read::Read;
@@ -100,4 +106,5 @@ pub use stage5_compaction::compaction::{Leveled, Strategy};
 pub use stage5_compaction::sstable::compression::Codec;
 pub use stage5_compaction::wal::batch::WriteBatch;
 pub use status::{Mode, Stats, Status, TableInfo};
+pub use verify::{VerifyProgress, VerifyReport};
 pub use write::Commit;

@@ -88,6 +88,13 @@ pub struct Pressure {
     pub reason: StallReason,
 }
 
+impl Pressure {
+    /// Whether writers are stopped, and by what: what a listener is told of.
+    pub(crate) fn kind(&self) -> (bool, std::mem::Discriminant<StallReason>) {
+        (self.level >= 1.0, std::mem::discriminant(&self.reason))
+    }
+}
+
 /// What presses hardest, if anything does, while `waiting` memtables are full
 /// and the tables are those of `version`.
 pub(crate) fn pressure(options: &Options, waiting: usize, version: &Version) -> Option<Pressure> {

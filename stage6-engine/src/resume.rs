@@ -48,7 +48,10 @@ impl Engine {
     fn resume_journal(&self, writer: &Writer) -> Result<()> {
         self.set_memtable_aside(writer);
         self.flush_immutables(writer)?;
-        let log = match writer.next_log.lock().take() {
+        let mut next_log = writer.next_log.lock();
+        // While the lock is held, nobody closes it.
+        self.check_open()?;
+        let log = match next_log.take() {
             Some(log) => log,
             None => writer.journal.prepare(writer.factory.numbers.take())?,
         };

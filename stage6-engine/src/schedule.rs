@@ -111,11 +111,14 @@ impl Schedule {
     }
 
     /// Stops background work and writing, because of an error outside any job.
-    pub(crate) fn fail(&self, error: &StorageError) {
+    /// Returns whether they had not stopped before.
+    pub(crate) fn fail(&self, error: &StorageError) -> bool {
         let mut progress = self.progress.lock();
+        let is_first = progress.failure.is_none();
         progress.fail(error.clone(), None, false);
         self.has_failed.store(true, Ordering::Release);
         self.changed.notify_all();
+        is_first
     }
 
     /// The jobs that run now.

@@ -87,7 +87,7 @@ impl Engine {
     /// Makes everything up to `sequence` durable.
     pub(crate) fn persist(&self, sequence: Sequence) -> Result<()> {
         let writer = self.writer()?;
-        writer.journal.persist(sequence).map_err(|because| writer.stop(because))
+        writer.journal.persist(sequence).map_err(|because| self.stop(writer, because))
     }
 
     /// Rotates a full memtable, and waits or slows down as the state demands
@@ -124,7 +124,7 @@ impl Engine {
     fn apply(&self, writer: &Writer, batch: &WriteBatch) -> Result<Sequence> {
         let mut appender = writer.journal.appender();
         self.check_open()?;
-        let last = appender.append(batch).map_err(|because| writer.stop(because))?;
+        let last = appender.append(batch).map_err(|because| self.stop(writer, because))?;
         let first = last + 1 - batch.len() as u64;
         let state = self.published.load();
         batch.for_each(first, |entry| {
@@ -163,9 +163,9 @@ impl Engine {
         let sound = appender.check();
         if sound.is_err() || !wanted() {
             *next_log = Some(log);
-            return sound.map_err(|because| writer.stop(because));
+            return sound.map_err(|because| self.stop(writer, because));
         }
-        let old_log = appender.rotate(log).map_err(|because| writer.stop(because))?;
+        let old_log = appender.rotate(log).map_err(|because| self.stop(writer, because))?;
         let last = appender.last_sequence();
         self.publish(|state| state.rotated(Arc::new(MemTable::new()), old_log, last));
         self.counters.rotations.fetch_add(1, Ordering::Relaxed);

@@ -16,6 +16,7 @@
 //! promises.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -205,6 +206,17 @@ impl Vfs for FaultVfs {
 
     fn describe(&self, file: FileId) -> String {
         self.inner.describe(file)
+    }
+
+    /// The sibling shares the faults and the count of calls.
+    fn sibling(&self, path: &Path) -> Result<Arc<dyn Vfs>> {
+        self.control.check(Operation::Other, "open the directory", || path.display().to_string())?;
+        Ok(Arc::new(FaultVfs { inner: self.inner.sibling(path)?, control: Arc::clone(&self.control) }))
+    }
+
+    fn link(&self, file: FileId, path: &Path) -> Result<()> {
+        self.control.check(Operation::Create, "link", || self.describe(file))?;
+        self.inner.link(file, path)
     }
 }
 

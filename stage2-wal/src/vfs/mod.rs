@@ -33,6 +33,7 @@ pub mod sim;
 pub mod fault;
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -134,6 +135,26 @@ pub trait Vfs: fmt::Debug + Send + Sync {
     fn lock(&self, mode: LockMode) -> Result<Option<Box<dyn Lock>>>;
     /// How messages name `file`: for files on disk, the path.
     fn describe(&self, file: FileId) -> String;
+    /// Another directory of the same kind, created where it is missing: for a
+    /// checkpoint.
+    ///
+    /// # Errors
+    /// Unless it is overridden, that this file layer has none.
+    fn sibling(&self, path: &Path) -> Result<Arc<dyn Vfs>> {
+        Err(no_siblings("open the directory", path))
+    }
+    /// Gives `file` a second name, in the sibling at `path`. Neither name is more
+    /// the file's own than the other.
+    ///
+    /// # Errors
+    /// Unless it is overridden, that this file layer has no siblings.
+    fn link(&self, _file: FileId, path: &Path) -> Result<()> {
+        Err(no_siblings("link into the directory", path))
+    }
+}
+
+fn no_siblings(operation: &'static str, path: &Path) -> Error {
+    Error::io(operation, path.display().to_string(), std::io::Error::from(std::io::ErrorKind::Unsupported))
 }
 
 /// A file that is being written, from its first byte on.

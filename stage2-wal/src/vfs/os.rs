@@ -138,6 +138,15 @@ impl Vfs for OsVfs {
     fn describe(&self, file: FileId) -> String {
         self.path(file).display().to_string()
     }
+
+    fn sibling(&self, path: &Path) -> Result<Arc<dyn Vfs>> {
+        Ok(Arc::new(OsVfs::create(path)?))
+    }
+
+    fn link(&self, file: FileId, path: &Path) -> Result<()> {
+        fs::hard_link(self.path(file), path.join(file.to_string()))
+            .map_err(|source| self.error("link", file, source))
+    }
 }
 
 /// The system's lock on the open file; it goes when the file is closed, even by

@@ -19,6 +19,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -32,6 +33,7 @@ use super::{AppendFile, FileId, Lock, LockMode, ReadFile, Vfs};
 #[derive(Clone, Default)]
 pub struct SimVfs {
     disk: Arc<Mutex<Disk>>,
+    siblings: Arc<Mutex<BTreeMap<PathBuf, SimVfs>>>,
 }
 
 #[derive(Default)]
@@ -63,7 +65,13 @@ impl SimVfs {
             let sim_file = disk.new_file(bytes.to_vec());
             disk.names.insert(file, sim_file);
         }
-        SimVfs { disk: Arc::new(Mutex::new(disk)) }
+        SimVfs { disk: Arc::new(Mutex::new(disk)), siblings: Arc::default() }
+    }
+
+    /// The directory at `path`, which shares its siblings with this one.
+    pub fn sibling_at(&self, path: &Path) -> SimVfs {
+        let new = || SimVfs { disk: Arc::default(), siblings: Arc::clone(&self.siblings) };
+        self.siblings.lock().entry(path.to_path_buf()).or_insert_with(new).clone()
     }
 
     /// What the files hold now, synced or not.
@@ -171,6 +179,21 @@ impl Vfs for SimVfs {
 
     fn describe(&self, file: FileId) -> String {
         file.to_string()
+    }
+
+    /// Siblings are found by their path, and record nothing.
+    fn sibling(&self, path: &Path) -> Result<Arc<dyn Vfs>> {
+        Ok(Arc::new(self.sibling_at(path)))
+    }
+
+    fn link(&self, file: FileId, path: &Path) -> Result<()> {
+        let sim_file = self.disk.lock().find("link", file)?;
+        let sibling = self.sibling_at(path);
+        let mut disk = sibling.disk.lock();
+        match disk.names.insert(file, sim_file) {
+            None => Ok(()),
+            Some(_) => Err(refuse("link", file, io::ErrorKind::AlreadyExists)),
+        }
     }
 }
 
