@@ -30,6 +30,7 @@
 //! - [`table_writer`]: pours sorted entries into tables.
 //! - [`version_set`]: the current version, and the one order in which it changes.
 //! - [`compaction`]: which files to merge, what to drop, and the job that does it.
+//! - [`simulator`]: what a strategy would cost, without a disk.
 
 pub mod merge;
 pub mod file;
@@ -42,5 +43,6 @@ pub mod manifest;
 pub mod table_writer;
 pub mod version_set;
 pub mod compaction;
+pub mod simulator;
 
 pub use stage4_bloom::{self as bloom, memtable, sstable, wal};

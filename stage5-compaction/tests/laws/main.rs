@@ -4,6 +4,7 @@
 //! - One module for each part of the stage that has laws of its own.
 //! - `contents`: the promise. No compaction changes what a reader sees.
 //! - `recovery`: a crash at every call leaves the old version or the new one.
+//! - `simulator`: what it counts is what real tables hold.
 
 mod workshop;
 
@@ -18,3 +19,4 @@ mod version_set;
 
 mod contents;
 mod recovery;
+mod simulator;

@@ -12,7 +12,7 @@
 //! written, and how much room dead bytes take pull against one another (Athanassoulis
 //! et al., "Designing Access Methods: The RUM Conjecture", EDBT 2016). [`Never`] and
 //! [`Full`] are the two ends, there to be compared with; [`Tiered`] and [`Leveled`]
-//! are the two to choose from.
+//! are the two to choose from. The simulator puts numbers into the table.
 //!
 //! A strategy is a pure function of the version: it keeps no state, takes no lock
 //! and reads no file. So it can be tested by itself, and run without a database.
