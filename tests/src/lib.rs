@@ -14,8 +14,10 @@
 //! - [`script`]: a run of a database, as data.
 //! - [`oracle`]: what must hold after a reopen.
 //! - [`lying`]: disks that answer a sync and leave it out.
+//! - [`flip`]: damaged files, and what a database makes of them.
 
 pub mod model;
 pub mod script;
 pub mod oracle;
 pub mod lying;
+pub mod flip;
