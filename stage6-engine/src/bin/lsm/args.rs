@@ -32,8 +32,10 @@ pub(crate) enum Verb {
     /// Put every line of a text file: the key, a tab, the value
     Load(Load),
     /// Print counts and sizes
+    #[command(after_help = "Example:\n  lsm stats words.db")]
     Stats(Inspect),
     /// Draw the levels
+    #[command(after_help = "Example:\n  lsm levels words.db")]
     Levels(Inspect),
     /// Measure it here: a new database, filled and read
     Bench(Bench),
@@ -45,8 +47,7 @@ pub(crate) enum Verb {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  lsm tour\n  lsm tour --data words.tsv --keep tour.db")]
 pub(crate) struct Tour {
-    /// The words to take: lines of WORD, a tab, DEFINITION; may be compressed by gzip
-    /// [default: data/wordnet/wordnet.tsv.gz of this workspace]
+    /// Lines of WORD, a tab, DEFINITION; may be gzip [default: WordNet, of this workspace]
     #[arg(long, value_name = "FILE")]
     pub(crate) data: Option<PathBuf>,
     /// Keep the database, in this new or empty directory
@@ -125,8 +126,8 @@ pub(crate) struct Delete {
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Tab, line feed, carriage return and backslash are printed as \\t \\n \\r \\\\, what is not \
-                  UTF-8 as \\xHH. `lsm load` reads all of it back.\n\nExamples:\n  lsm scan words.db --prefix \
+    after_help = "Tab, line feed, carriage return and backslash are printed as \\t \\n \\r \\\\,\nother control \
+                  characters and what is not UTF-8 as \\xHH. `lsm load` reads all of it back.\n\nExamples:\n  lsm scan words.db --prefix \
                   photo --limit 10\n  lsm scan words.db --from fig --to kiwi --reverse"
 )]
 pub(crate) struct Scan {
@@ -156,7 +157,7 @@ pub(crate) struct Scan {
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "A line is KEY, a tab, VALUE, with the escapes \\t \\n \\r \\\\ and \\xHH. At a line that is \
-                  none, loading ends: what stands before it is loaded, nothing behind it.\n\nExample:\n  lsm \
+                  none,\nloading ends: what stands before it is loaded, nothing behind it.\n\nExample:\n  lsm \
                   load words.db data/wordnet/wordnet.tsv.gz"
 )]
 pub(crate) struct Load {
@@ -172,28 +173,32 @@ pub(crate) struct Load {
 }
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Reads names and sizes, no contents.\n\nExample:\n  lsm levels words.db")]
 pub(crate) struct Inspect {
     /// The directory of the database
     #[arg(value_name = "DIR")]
     pub(crate) directory: PathBuf,
 }
 
+/// The random order of the keys is made in memory, eight bytes a key.
+const MAX_BENCH_KEYS: u64 = 1_000_000_000;
+
+/// The longest value that a database takes.
+const MAX_BENCH_VALUE_BYTES: i64 = 1 << 30;
+
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Without WORKLOAD, all five in this order. One that reads takes the database that the last \
-                  fill left; without one, fillrandom goes before it, unmeasured.\n\nExample:\n  lsm bench \
+    after_help = "Without WORKLOAD, all five in this order. One that reads takes the database that the last\nfill \
+                  left; without one, fillrandom goes before it, unmeasured.\n\nExample:\n  lsm bench \
                   --keys 1000000 fillrandom readrandom"
 )]
 pub(crate) struct Bench {
     /// How many entries
-    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..=MAX_BENCH_KEYS))]
     pub(crate) keys: u64,
     /// The size of each value
-    #[arg(long, value_name = "N", default_value_t = 100)]
-    pub(crate) value_bytes: usize,
-    /// Where the database is made, in a directory of its own that is removed
-    /// afterwards [default: the directory for temporary files]
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(..=MAX_BENCH_VALUE_BYTES))]
+    pub(crate) value_bytes: u32,
+    /// Where the database is made, and removed afterwards [default: where temporary files are]
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
     /// What to measure

@@ -10,7 +10,11 @@ use crate::show;
 pub(crate) enum Failure {
     /// The database said so.
     #[error(transparent)]
-    Database(#[from] stage6_engine::Error),
+    Database(stage6_engine::Error),
+
+    /// A verb that creates none found no database.
+    #[error("there is no database in {directory}: check the path; `lsm put` and `lsm load` create one")]
+    NoDatabase { directory: String },
 
     /// `get` found nothing.
     #[error("{key}: not found")]
@@ -45,6 +49,15 @@ pub(crate) enum Failure {
     /// [`Failure::file`], so a bare I/O error is always one of stdout.
     #[error("cannot write the output: {0}")]
     Output(#[from] io::Error),
+}
+
+impl From<stage6_engine::Error> for Failure {
+    fn from(error: stage6_engine::Error) -> Failure {
+        match error {
+            stage6_engine::Error::NotFound { directory } => Failure::NoDatabase { directory },
+            error => Failure::Database(error),
+        }
+    }
 }
 
 impl Failure {

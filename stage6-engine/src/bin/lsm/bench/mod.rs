@@ -49,7 +49,7 @@ pub(crate) fn bench(args: &args::Bench, out: &mut dyn Write) -> Result<(), Failu
     };
     report::settings(args, out)?;
     report::head(out)?;
-    let mut bench = Bench { input: Input::new(args.keys, args.value_bytes), args, filled: None };
+    let mut bench = Bench { input: Input::new(args.keys, args.value_bytes as usize), args, filled: None };
     for workload in workloads {
         let measurement = bench.run(*workload)?;
         report::row(&measurement, out)?;

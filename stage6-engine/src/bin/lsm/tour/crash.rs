@@ -146,9 +146,8 @@ fn last_key(prefix: &str) -> String {
 }
 
 fn check_the_kill(tour: &mut Tour<'_>, killed: &Killed) -> Result<(), Failure> {
-    use std::os::unix::process::ExitStatusExt;
     tour.report.claim(
-        killed.status.signal() == Some(9),
+        is_by_force(killed.status),
         &format!(
             "the child was ended by {}; it had acknowledged {}, {} of them synced",
             killed.status,
@@ -156,6 +155,16 @@ fn check_the_kill(tour: &mut Tour<'_>, killed: &Killed) -> Result<(), Failure> {
             show::number(killed.acknowledged / SYNC_EVERY),
         ),
     )
+}
+
+#[cfg(unix)]
+fn is_by_force(status: ExitStatus) -> bool {
+    std::os::unix::process::ExitStatusExt::signal(&status) == Some(9)
+}
+
+#[cfg(not(unix))]
+fn is_by_force(status: ExitStatus) -> bool {
+    !status.success()
 }
 
 fn show_recovery(tour: &mut Tour<'_>, recovery: &RecoveryReport) -> Result<(), Failure> {

@@ -12,7 +12,7 @@ const TO_READ: [(&str, &str); 6] = [
     ("stage5-compaction/src/compaction/drop_rule.rs", "what a merge may forget, and why"),
     ("stage2-wal/src/journal/mod.rs", "why a killed writer loses nothing"),
     ("stage6-engine/src/recover.rs", "coming back, step by step"),
-    ("stage1-memtable/README.md", "building all of it yourself, from the first stage on"),
+    ("stage1-memtable/README.md", "building all of it yourself, stage by stage"),
 ];
 
 const TO_TRY: [&str; 4] = [
@@ -26,7 +26,7 @@ pub(super) fn chapter(tour: &mut Tour<'_>, kept: Option<&Path>) -> Result<(), Fa
     let report = &mut tour.report;
     report.heading("What to read and try next")?;
     for (file, answer) in TO_READ {
-        report.indented(&format!("{file:47} {answer}"))?;
+        report.indented(&format!("{file:46} {answer}"))?;
     }
     report.line("")?;
     for command in TO_TRY {
