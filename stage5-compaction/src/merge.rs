@@ -28,18 +28,22 @@ use stage4_bloom::memtable::key::{InternalKey, KeyHeads, Kind, OwnedKey};
 /// A cursor over all entries of its sources, in the one order.
 #[derive(Debug)]
 pub struct MergingCursor<C> {
-    sources: Vec<Source<C>>,
-    /// The source that stands on the current entry.
-    current: Option<usize>,
+    sources: Vec<C>,
+    /// The sources that stand on an entry; the one that stands on the current entry
+    /// first.
+    standing: Vec<Standing>,
     direction: Direction,
+    form: Form,
     failure: Option<Error>,
 }
 
-#[derive(Debug)]
-struct Source<C> {
-    cursor: C,
-    /// The heads of the key that the cursor stands on, while it stands on one.
+/// A source that stands on an entry.
+#[derive(Debug, Clone, Copy)]
+struct Standing {
+    /// The heads of that entry's key.
     heads: KeyHeads,
+    /// Which source it is.
+    source: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,79 +52,159 @@ enum Direction {
     Backward,
 }
 
+/// How the next source is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// By one comparison: there are two.
+    TwoWay,
+    /// By asking all of them.
+    Linear,
+    /// By a binary heap.
+    Heap,
+}
+
 impl<C: Cursor> MergingCursor<C> {
     /// Merges `cursors`, in any order. Stands on no entry yet.
     pub fn new(cursors: Vec<C>) -> MergingCursor<C> {
-        let sources =
-            cursors.into_iter().map(|cursor| Source { cursor, heads: KeyHeads::default() }).collect();
-        MergingCursor { sources, current: None, direction: Direction::Forward, failure: None }
+        MergingCursor::with_form(cursors, Form::Linear)
     }
 
+    /// Merges `cursors` in one of the forms.
+    pub fn with_form(cursors: Vec<C>, form: Form) -> MergingCursor<C> {
+        let standing = Vec::with_capacity(cursors.len());
+        MergingCursor { sources: cursors, standing, direction: Direction::Forward, form, failure: None }
+    }
+
+    /// Places every source.
     fn start(&mut self, direction: Direction, place: impl Fn(&mut C)) {
         self.direction = direction;
-        for index in 0..self.sources.len() {
-            self.place(index, &place);
+        self.standing.clear();
+        for source in 0..self.sources.len() {
+            place(&mut self.sources[source]);
+            let standing = self.stand(source);
+            self.standing.extend(standing);
         }
-        self.choose();
+        self.order_all();
     }
 
-    /// Moves one source and takes note of where it stands, or of its failure.
-    fn place(&mut self, index: usize, place: impl FnOnce(&mut C)) {
-        let source = &mut self.sources[index];
-        place(&mut source.cursor);
-        if source.cursor.is_valid() {
-            source.heads = KeyHeads::of(source.cursor.key().user_key);
-        } else if let Err(failure) = source.cursor.status() {
+    /// Moves the current source one step, in the current direction.
+    fn step(&mut self, step: impl FnOnce(&mut C)) {
+        let Some(source) = self.current() else { return };
+        step(&mut self.sources[source]);
+        match self.stand(source) {
+            Some(standing) => self.standing[0] = standing,
+            None => drop(self.standing.swap_remove(0)),
+        }
+        self.order_front();
+    }
+
+    /// Where a source stands; takes note of its failure if it stands nowhere.
+    #[inline]
+    fn stand(&mut self, source: usize) -> Option<Standing> {
+        let cursor = &self.sources[source];
+        if cursor.is_valid() {
+            return Some(Standing { heads: KeyHeads::of(cursor.key().user_key), source });
+        }
+        if let Err(failure) = cursor.status() {
             self.failure.get_or_insert(failure);
         }
+        None
     }
 
-    /// Makes the source with the next entry in the current direction current.
-    /// After a failure there is none: what the others hold is not the whole.
-    fn choose(&mut self) {
-        self.current = None;
+    fn order_all(&mut self) {
         if self.failure.is_some() {
-            return;
+            self.standing.clear();
         }
-        let wanted = match self.direction {
-            Direction::Forward => Ordering::Less,
-            Direction::Backward => Ordering::Greater,
-        };
-        let mut best: Option<usize> = None;
-        for (index, source) in self.sources.iter().enumerate() {
-            if source.cursor.is_valid()
-                && best.is_none_or(|best| source.compare(&self.sources[best]) == wanted)
-            {
-                best = Some(index);
+        match self.form {
+            Form::Heap => (0..self.standing.len() / 2).rev().for_each(|place| self.sift_down(place)),
+            _ => self.order_front(),
+        }
+    }
+
+    /// Brings the source with the next entry to the front, after the one there has
+    /// changed. After a failure there is none: what the others hold is not the whole.
+    #[inline]
+    fn order_front(&mut self) {
+        if self.failure.is_some() {
+            self.standing.clear();
+        }
+        match self.form {
+            Form::TwoWay => {
+                if self.standing.len() == 2 && self.precedes(1, 0) {
+                    self.standing.swap(0, 1);
+                }
+            }
+            Form::Linear => self.scan(),
+            Form::Heap => self.sift_down(0),
+        }
+    }
+
+    #[inline]
+    fn scan(&mut self) {
+        let mut next = 0;
+        for place in 1..self.standing.len() {
+            if self.precedes(place, next) {
+                next = place;
             }
         }
-        self.current = best;
+        if next != 0 {
+            self.standing.swap(0, next);
+        }
+    }
+
+    #[inline]
+    fn sift_down(&mut self, mut place: usize) {
+        loop {
+            let mut child = 2 * place + 1;
+            if child >= self.standing.len() {
+                return;
+            }
+            if child + 1 < self.standing.len() && self.precedes(child + 1, child) {
+                child += 1;
+            }
+            if !self.precedes(child, place) {
+                return;
+            }
+            self.standing.swap(child, place);
+            place = child;
+        }
+    }
+
+    /// Whether the entry of one comes before that of the other.
+    #[inline]
+    fn precedes(&self, one: usize, other: usize) -> bool {
+        let (one, other) = (&self.standing[one], &self.standing[other]);
+        let key = |standing: &Standing| self.sources[standing.source].key();
+        let order = one.heads.cmp(&other.heads).then_with(|| key(one).cmp(&key(other)));
+        match self.direction {
+            Direction::Forward => order == Ordering::Less,
+            Direction::Backward => order == Ordering::Greater,
+        }
     }
 
     /// Moves every source but the current one to the other side of its key.
-    fn turn(&mut self, direction: Direction, current: usize) {
-        if self.direction == direction {
-            return;
-        }
+    fn turn(&mut self, direction: Direction) {
+        let Some(current) = self.current().filter(|_| self.direction != direction) else { return };
+        let here: OwnedKey = self.sources[current].key().to_owned();
         self.direction = direction;
-        let here: OwnedKey = self.sources[current].cursor.key().to_owned();
-        for index in (0..self.sources.len()).filter(|index| *index != current) {
-            self.place(index, |cursor| match direction {
-                Direction::Forward => cursor.seek(here.as_key()),
-                Direction::Backward => cursor.seek_before(here.as_key()),
-            });
+        self.standing.truncate(1);
+        for source in (0..self.sources.len()).filter(|source| *source != current) {
+            match direction {
+                Direction::Forward => self.sources[source].seek(here.as_key()),
+                Direction::Backward => self.sources[source].seek_before(here.as_key()),
+            }
+            let standing = self.stand(source);
+            self.standing.extend(standing);
         }
+        self.order_all();
+    }
+
+    fn current(&self) -> Option<usize> {
+        self.standing.first().map(|standing| standing.source)
     }
 
     fn entry(&self) -> &C {
-        &self.sources[self.current.expect("the caller checked is_valid()")].cursor
-    }
-}
-
-impl<C: Cursor> Source<C> {
-    #[inline]
-    fn compare(&self, other: &Source<C>) -> Ordering {
-        self.heads.cmp(&other.heads).then_with(|| self.cursor.key().cmp(&other.cursor.key()))
+        &self.sources[self.current().expect("the caller checked is_valid()")]
     }
 }
 
@@ -142,21 +226,17 @@ impl<C: Cursor> Cursor for MergingCursor<C> {
     }
 
     fn next(&mut self) {
-        let Some(current) = self.current else { return };
-        self.turn(Direction::Forward, current);
-        self.place(current, C::next);
-        self.choose();
+        self.turn(Direction::Forward);
+        self.step(C::next);
     }
 
     fn prev(&mut self) {
-        let Some(current) = self.current else { return };
-        self.turn(Direction::Backward, current);
-        self.place(current, C::prev);
-        self.choose();
+        self.turn(Direction::Backward);
+        self.step(C::prev);
     }
 
     fn is_valid(&self) -> bool {
-        self.current.is_some()
+        !self.standing.is_empty()
     }
 
     fn key(&self) -> InternalKey<'_> {
@@ -190,7 +270,11 @@ mod tests {
     use stage4_bloom::memtable::memtable::{MemTable, MemTableCursor};
 
     /// Spreads entries over memtables and merges them again.
-    fn merged(entries: &[(u8, u8)], sources: u8) -> (MergingCursor<MemTableCursor>, Vec<(Vec<u8>, u64)>) {
+    fn merged(
+        entries: &[(u8, u8)],
+        sources: u8,
+        form: Form,
+    ) -> (MergingCursor<MemTableCursor>, Vec<(Vec<u8>, u64)>) {
         let memtables: Vec<Arc<MemTable>> = (0..sources).map(|_| Arc::new(MemTable::new())).collect();
         let mut model = BTreeMap::new();
         for (index, (key, source)) in entries.iter().enumerate() {
@@ -199,7 +283,7 @@ mod tests {
             model.insert((*key, u64::MAX - sequence), ());
         }
         let order = model.keys().map(|(key, inverted)| (vec![*key], u64::MAX - inverted)).collect();
-        (MergingCursor::new(memtables.iter().map(MemTable::cursor).collect()), order)
+        (MergingCursor::with_form(memtables.iter().map(MemTable::cursor).collect(), form), order)
     }
 
     fn here(cursor: &impl Cursor) -> Option<(Vec<u8>, u64)> {
@@ -209,11 +293,12 @@ mod tests {
     proptest! {
         #[test]
         fn a_merge_moves_like_one_sorted_list(
-            entries in proptest::collection::vec((0u8..20, proptest::num::u8::ANY), 1..60),
-            sources in 1u8..6,
+            entries in proptest::collection::vec((0u8..20, proptest::num::u8::ANY), 1..120),
+            sources in prop_oneof![1u8..6, 6u8..40],
+            form in prop_oneof![Just(Form::Linear), Just(Form::Heap)],
             steps in proptest::collection::vec((0u8..6, 0u8..22), 1..60),
         ) {
-            let (mut cursor, order) = merged(&entries, sources);
+            let (mut cursor, order) = merged(&entries, sources, form);
             let mut place: Option<usize> = None;
             for (step, key) in steps {
                 let target = [key];
