@@ -48,8 +48,16 @@ impl Engine {
                 has_rotated && writer.next_log.try_lock().is_some_and(|next| next.is_none())
             }
             Job::RemoveFiles => self.tables.has_obsolete() || !writer.obsolete.lock().is_empty(),
-            Job::Compact => self.options.strategy.pick(&self.published.load().version).is_some(),
+            Job::Compact => self.wants_compaction(),
         }
+    }
+
+    /// A strategy that panics has its job begun: there the panic is caught and told,
+    /// while here it would end the background thread that asks, and nobody would
+    /// know.
+    fn wants_compaction(&self) -> bool {
+        let version = &self.published.load().version;
+        catch_unwind(AssertUnwindSafe(|| self.options.strategy.pick(version).is_some())).unwrap_or(true)
     }
 
     /// Runs one job in this thread, whether or not it is due.
