@@ -3,7 +3,8 @@
 //! ```text
 //!   version ──▶ every table is there, at its length
 //!   directory ─▶ every file is named by the version, the manifest, the journal,
-//!                or waits to be removed: no orphans
+//!                or waits to be removed: no orphans; a damaged log that was kept
+//!                belongs to a person
 //!   numbers ──▶ the next one is above everything seen
 //! ```
 //!
@@ -50,7 +51,7 @@ impl Engine {
         let known = self.known_files(writer, next_log);
         let next_number = writer.factory.numbers.next();
         for file in self.vfs.list()? {
-            if !known.contains(&file) {
+            if !known.contains(&file) && !matches!(file, FileId::DamagedLog(_)) {
                 return Err(self.violation(format!("{file} belongs to nobody")));
             }
             if file.number().is_some_and(|number| number >= next_number) {

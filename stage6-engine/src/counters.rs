@@ -22,6 +22,10 @@ pub struct RecoveryReport {
     pub tables_written: usize,
     /// How many files were removed because they count no more.
     pub files_removed: usize,
+    /// The logs that this open or an earlier one read with a loss, and that lie in
+    /// the directory until somebody removes them. See
+    /// [`Builder::recovery`](crate::Builder::recovery).
+    pub damaged_logs: Vec<String>,
 }
 
 /// What has been counted since the database was opened.

@@ -18,6 +18,7 @@ use stage5_compaction::memtable::lookup::Touch;
 use stage5_compaction::sstable::compression::Codec;
 use stage5_compaction::wal::batch::WriteBatch;
 use stage5_compaction::wal::identity::DatabaseId;
+use stage5_compaction::wal::journal::RecoveryMode;
 use stage5_compaction::wal::vfs::{OsVfs, SimVfs, Vfs};
 
 use crate::checkpoint::CheckpointReport;
@@ -438,6 +439,47 @@ impl Builder {
     /// Whether a missing database is created. Default: yes.
     pub fn create_if_missing(mut self, create: bool) -> Builder {
         self.options.create_if_missing = create;
+        self
+    }
+
+    /// What to make of logs that are not whole. Default:
+    /// [`RecoveryMode::TolerateTornTail`], which drops what a crash tore and refuses
+    /// to lose anything that was promised durable.
+    ///
+    /// For a night when the database says
+    /// [`Corruption`](crate::ErrorKind::Corruption) and the last copy is too old:
+    /// first open it [`read_only`](Builder::read_only) with
+    /// [`RecoveryMode::PointInTime`], then with [`RecoveryMode::Salvage`], and read
+    /// in [`recovery_report`](Db::recovery_report) what each would lose. Nothing is
+    /// written so far. Then open it once with the one chosen. Every log that was read
+    /// with a loss stays in the directory as `000004.log.damaged`, until you remove it;
+    /// the default mode takes over again at the next open.
+    ///
+    /// Only logs have modes: damage to a table, the manifest or `CURRENT` is an
+    /// error in each.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use stage6_engine::wal::vfs::{FileId, SimVfs, Vfs};
+    /// use stage6_engine::{Db, Read, RecoveryMode};
+    ///
+    /// let disk = Arc::new(SimVfs::new());
+    /// let db = Db::builder().open_vfs(disk.clone())?;
+    /// for fruit in ["fig", "kiwi", "plum"] {
+    ///     db.put(fruit, "ripe")?;
+    /// }
+    /// db.close()?;
+    /// let log = disk.list()?.into_iter().find(|file| matches!(file, FileId::Log(_))).unwrap();
+    /// disk.corrupt(log, |bytes| bytes[32 + 7 + 5] ^= 1)?;
+    ///
+    /// assert!(Db::builder().open_vfs(disk.clone()).is_err());
+    /// let db = Db::builder().recovery(RecoveryMode::Salvage).open_vfs(disk)?;
+    /// assert_eq!(db.recovery_report().replay.lost, [1..=1]);
+    /// assert_eq!(db.range(..).count(), 2);
+    /// # Ok::<(), stage6_engine::Error>(())
+    /// ```
+    pub fn recovery(mut self, mode: RecoveryMode) -> Builder {
+        self.options.recovery = mode;
         self
     }
 

@@ -105,6 +105,7 @@ pub use schedule::Job;
 pub use stage5_compaction::compaction::{Leveled, Strategy};
 pub use stage5_compaction::sstable::compression::Codec;
 pub use stage5_compaction::wal::batch::WriteBatch;
+pub use stage5_compaction::wal::journal::RecoveryMode;
 pub use status::{Mode, Stats, Status, TableInfo};
 pub use verify::{VerifyProgress, VerifyReport};
 pub use write::Commit;

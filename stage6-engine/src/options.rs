@@ -10,6 +10,7 @@ use std::sync::Arc;
 use stage5_compaction::bloom::filtered::FilteredTableOptions;
 use stage5_compaction::compaction::{Leveled, Strategy};
 use stage5_compaction::wal::identity::DatabaseId;
+use stage5_compaction::wal::journal::RecoveryMode;
 
 use crate::error::{Error, Result};
 use crate::runtime::{Runtime, ThreadRuntime};
@@ -50,6 +51,7 @@ pub(crate) struct Options {
     pub(crate) runtime: Arc<dyn Runtime>,
     pub(crate) read_only: bool,
     pub(crate) create_if_missing: bool,
+    pub(crate) recovery: RecoveryMode,
     pub(crate) database_id: Option<DatabaseId>,
 }
 
@@ -68,6 +70,7 @@ impl Default for Options {
             runtime: Arc::new(ThreadRuntime::default()),
             read_only: false,
             create_if_missing: true,
+            recovery: RecoveryMode::default(),
             database_id: None,
         }
     }

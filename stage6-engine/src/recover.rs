@@ -6,6 +6,8 @@
 //!                                                  ▼
 //!          tables of level 0, synced ◀─────────────┘
 //!              │
+//!          logs that were read with a loss, copied to 000004.log.damaged, synced
+//!              │                        └── only where the recovery mode accepts loss
 //!          MANIFEST-n with a snapshot that already holds them, synced, promised
 //!              │
 //!          directory synced ─▶ CURRENT by temporary file, sync, rename, sync
@@ -20,11 +22,20 @@
 //!   or named in the manifest, so no file is ever mistaken for an orphan's.
 //! - **INV-RECOVER-3** The next sequence is the recovered one plus one. Sequences of
 //!   dropped batches are used again; that is safe because their logs lie below
-//!   the new floor.
+//!   the new floor. Where the recovery mode accepts loss, it lies above everything
+//!   accepted, promised or seen (INV-REPLAY-4), and the manifest counts all below
+//!   it as flushed: so the next open finds no gap, in whatever mode.
 //! - **INV-RECOVER-4** A directory without `CURRENT`, but with a log or a table in
 //!   it, is a damaged database and not an empty one: it is refused, and nothing in
 //!   it is touched. A manifest alone is what a crash leaves of a creation: logs
 //!   and tables come after the first commit.
+//! - **INV-RECOVER-5** A log that was read with a loss is not gone: where the recovery
+//!   mode accepts loss, a whole copy of it is durable before the commit, under a name
+//!   that no open ever reads, overwrites or removes. At three in the morning one
+//!   opens in the wrong mode, or starts the service again before anybody has
+//!   looked; the bytes that a better tool might still read must outlive that. A copy
+//!   and not a rename, because until the commit the log itself must stay what the
+//!   next attempt reads, under the name that every mode knows.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -43,7 +54,7 @@ use stage5_compaction::table_writer::TableFactory;
 use stage5_compaction::version::Version;
 use stage5_compaction::version_set::{self, Recovered, VersionSet};
 use stage5_compaction::wal::identity::DatabaseId;
-use stage5_compaction::wal::journal::{Journal, ReplayReport, replay};
+use stage5_compaction::wal::journal::{Journal, ReplayReport, replay_in_mode};
 use stage5_compaction::wal::vfs::{FileId, Lock, LockMode, Vfs};
 
 use crate::counters::RecoveryReport;
@@ -107,7 +118,8 @@ fn lock(vfs: &dyn Vfs, options: &Options) -> Result<Box<dyn Lock>> {
 
 /// INV-RECOVER-4.
 fn check_is_empty(vfs: &dyn Vfs, files: &[FileId]) -> Result<()> {
-    let left = files.iter().find(|file| matches!(file, FileId::Log(_) | FileId::Table(_)));
+    let is_left = |file: &&FileId| matches!(file, FileId::Log(_) | FileId::DamagedLog(_) | FileId::Table(_));
+    let left = files.iter().find(is_left);
     let Some(file) = left else { return Ok(()) };
     let what = format!(
         "the file is missing, but {file} is there: this was a database; \
@@ -142,6 +154,13 @@ struct Replayed {
     report: ReplayReport,
 }
 
+impl Replayed {
+    /// The last sequence that new writes do not take.
+    fn last_sequence(&self) -> Sequence {
+        self.report.next_sequence - 1
+    }
+}
+
 impl Opening {
     fn new(vfs: Arc<dyn Vfs>, options: Options, found: Option<Current>, files: Vec<FileId>) -> Opening {
         let random = || u128::from(options.runtime.random()) << 64 | u128::from(options.runtime.random());
@@ -155,17 +174,18 @@ impl Opening {
     fn read_only(self, lock: Box<dyn Lock>) -> Result<Engine> {
         let recovered = self.recover_version()?;
         let replayed = self.replay(&recovered, usize::MAX)?;
-        let last = replayed.report.last_sequence;
+        let last = replayed.last_sequence();
+        let damaged_logs = self.describe(self.damaged_logs_found());
         let mut state = State::over(Arc::new(recovered.version));
         state.memtable = replayed.memtables.into_iter().next_back().unwrap_or_default();
-        let recovery = RecoveryReport { replay: replayed.report, ..RecoveryReport::default() };
+        let recovery = RecoveryReport { replay: replayed.report, damaged_logs, ..RecoveryReport::default() };
         Ok(self.into_engine(state, last, recovery, None, lock))
     }
 
     fn read_write(self, lock: Box<dyn Lock>) -> Result<Engine> {
         let recovered = self.recover_version()?;
         let replayed = self.replay(&recovered, self.options.memtable_bytes)?;
-        let last = replayed.report.last_sequence;
+        let last = replayed.last_sequence();
         let numbers = FileNumbers::starting_at(self.next_file_number(&recovered));
         let factory = TableFactory {
             vfs: Arc::clone(&self.vfs),
@@ -174,6 +194,7 @@ impl Opening {
             options: self.options.tables.clone(),
         };
         let (version, tables_written) = self.write_tables(recovered.version, &replayed, &factory)?;
+        let damaged_logs = self.keep_damaged_logs(&replayed.report, &numbers)?;
         let log = numbers.take();
         let versions = VersionSet::commit_new(
             Arc::clone(&self.vfs),
@@ -203,6 +224,7 @@ impl Opening {
             replay: replayed.report,
             tables_written,
             files_removed,
+            damaged_logs,
         };
         Ok(self.into_engine(state, last, recovery, Some(writer), lock))
     }
@@ -229,7 +251,9 @@ impl Opening {
             .collect();
         logs.sort_unstable();
         let mut memtables: Vec<Arc<MemTable>> = Vec::new();
-        let report = replay(&*self.vfs, self.database, &logs, recovered.flushed_sequence, |batch| {
+        let mode = self.options.recovery;
+        let flushed = recovered.flushed_sequence;
+        let report = replay_in_mode(mode, &*self.vfs, self.database, &logs, flushed, |batch| {
             if memtables.last().is_none_or(|memtable| memtable.size_bytes() >= memtable_bytes) {
                 memtables.push(Arc::default());
             }
@@ -272,11 +296,59 @@ impl Opening {
         Ok((version, outcome.tables.len()))
     }
 
-    /// Removes every file that the committed state does not name. What cannot be
-    /// removed is left: it does no harm but to occupy space.
+    /// INV-RECOVER-5. Returns the names of all damaged logs that are there now.
+    fn keep_damaged_logs(&self, report: &ReplayReport, numbers: &FileNumbers) -> Result<Vec<String>> {
+        let mut kept = self.damaged_logs_found();
+        if self.options.recovery.accepts_loss() {
+            let damaged: BTreeSet<u64> = report.dropped.iter().map(|dropped| dropped.log).collect();
+            for log in damaged {
+                self.keep_damaged_log(log, numbers)?;
+                kept.insert(FileId::DamagedLog(log));
+            }
+        }
+        Ok(self.describe(kept))
+    }
+
+    /// Goes by a temporary file, so that what has the name is whole. The name
+    /// becomes durable with the manifest's.
+    fn keep_damaged_log(&self, log: u64, numbers: &FileNumbers) -> Result<()> {
+        let bytes = self.vfs.open(FileId::Log(log))?.read_all()?;
+        let kept = FileId::DamagedLog(log);
+        if self.files.contains(&kept) {
+            return self.check_is_copy(kept, &bytes);
+        }
+        let temporary = FileId::Temporary(numbers.take());
+        let file = self.vfs.create(temporary)?;
+        file.append(&bytes)?;
+        file.sync()?;
+        Ok(self.vfs.rename(temporary, kept)?)
+    }
+
+    /// A recovery that a crash cut short has kept the log already. Anything else
+    /// under its name came here by hand, with a copy of an older state.
+    fn check_is_copy(&self, kept: FileId, log: &[u8]) -> Result<()> {
+        if self.vfs.open(kept)?.read_all()? == log {
+            return Ok(());
+        }
+        let what = "another damaged log was kept under this name before: move it away";
+        Err(Error::Storage(StorageError::corruption(self.vfs.describe(kept), 0, what)))
+    }
+
+    fn damaged_logs_found(&self) -> BTreeSet<FileId> {
+        self.files.iter().copied().filter(|file| matches!(file, FileId::DamagedLog(_))).collect()
+    }
+
+    fn describe(&self, files: BTreeSet<FileId>) -> Vec<String> {
+        files.into_iter().map(|file| self.vfs.describe(file)).collect()
+    }
+
+    /// Removes every file that the committed state does not name, except what
+    /// belongs to a person (INV-RECOVER-5). What cannot be removed is left: it does
+    /// no harm but to occupy space.
     fn remove_orphans(&self, versions: &VersionSet, log: u64) -> usize {
         let mut kept: BTreeSet<FileId> =
             versions.version().files().map(|(_, file)| FileId::Table(file.meta().number)).collect();
+        kept.extend(self.damaged_logs_found());
         kept.extend([
             FileId::Current,
             FileId::Lock,

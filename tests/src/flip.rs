@@ -206,6 +206,7 @@ impl Subject {
             FileId::Temporary(_) => "temporary",
             FileId::Log(_) if Some(file) == self.logs().last() => "newest log",
             FileId::Log(_) => "older log",
+            FileId::DamagedLog(_) => "damaged log",
         }
     }
 
@@ -245,7 +246,7 @@ impl Subject {
         let bytes = &self.image[&file];
         Ok(match file {
             FileId::Current => current_layout(bytes),
-            FileId::Manifest(_) | FileId::Log(_) => format::layout(bytes),
+            FileId::Manifest(_) | FileId::Log(_) | FileId::DamagedLog(_) => format::layout(bytes),
             FileId::Table(number) => {
                 let vfs = SimVfs::from_image(&self.image);
                 let current = Current::read(&vfs)?.expect("a database has a CURRENT");

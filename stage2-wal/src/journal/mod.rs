@@ -45,7 +45,7 @@ use crate::identity::DatabaseId;
 use crate::log::LogWriter;
 use crate::vfs::{AppendFile, FileId, Vfs};
 
-pub use replay::{Dropped, ReplayReport, replay};
+pub use replay::{Dropped, RecoveryMode, ReplayReport, replay, replay_in_mode};
 
 /// The logs of a running database, as one.
 ///

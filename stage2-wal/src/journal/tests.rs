@@ -90,7 +90,8 @@ fn damage_below_a_promise_is_corruption_and_no_torn_tail() {
     assert_eq!(
         error.to_string(),
         "000001.log is corrupt at offset 32: the batches end at sequence 0, but up to 2 was promised durable \
-         (the fragment's checksum does not match); restore the database from a copy"
+         (the fragment's checksum does not match); restore the database from a copy, or keep what is left by \
+         another recovery mode"
     );
 }
 

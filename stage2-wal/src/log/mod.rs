@@ -12,10 +12,13 @@
 //! - [`format`](mod@format): the grammar, field by field, and its rule of validity.
 //! - [`writer`]: appends records; stops for good at the first failure.
 //! - [`reader`]: reads records up to the first damage, and finds promises behind it.
+//! - [`salvage`]: reads on behind damage, for whoever asks for what is left.
 
 pub mod format;
 pub mod reader;
 pub mod writer;
+pub mod salvage;
 
 pub use reader::{End, LogContents, Record};
+pub use salvage::{Damage, salvage_log};
 pub use writer::LogWriter;

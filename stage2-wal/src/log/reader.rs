@@ -6,7 +6,7 @@
 //! ```
 //!
 //! **INV-LOG-4** Records end at the first damage of a file: what lies behind it
-//! is never returned, even where it parses, because records are a chain. But
+//! is not returned here, even where it parses, because records are a chain. But
 //! promises behind it count: a promise found there is how a damaged record is
 //! told from a torn tail, which nobody ever promised.
 //!
@@ -76,7 +76,7 @@ pub fn read_log(file: &dyn ReadFile, number: u64, salt: u32) -> Result<LogConten
                     format!("the log says it is number {}, of another database or name", header.number);
                 return Err(Error::corruption(name, 0, what));
             }
-            read_records(&bytes, salt, &mut contents);
+            read_records(&bytes, HEADER_BYTES, salt, &mut contents);
         }
         // A file without a byte was created and never written to.
         Err(_) if bytes.iter().all(|byte| *byte == 0) => {}
@@ -90,9 +90,9 @@ pub fn read_log(file: &dyn ReadFile, number: u64, salt: u32) -> Result<LogConten
     Ok(contents)
 }
 
-/// Reads fragments behind the header and joins them to records.
-fn read_records(bytes: &Bytes, salt: u32, contents: &mut LogContents) {
-    let mut position = HEADER_BYTES;
+/// Reads fragments from `position` on, where one begins, and joins them to
+/// records, up to the end or the first damage.
+pub(super) fn read_records(bytes: &Bytes, mut position: usize, salt: u32, contents: &mut LogContents) {
     let mut open: Option<(usize, Vec<u8>)> = None;
     loop {
         let left = format::block_left(position as u64);

@@ -54,6 +54,9 @@ pub enum FileId {
     Manifest(u64),
     /// `000001.log`: a log of batches.
     Log(u64),
+    /// `000001.log.damaged`: a log that was read with losses, kept for a person to
+    /// look at. Nothing reads it, and only a person removes it.
+    DamagedLog(u64),
     /// `000002.sst`: a sorted table.
     Table(u64),
     /// `000003.tmp`: a file on its way to another name.
@@ -70,6 +73,7 @@ impl FileId {
             _ => match (name.strip_prefix("MANIFEST-"), name.split_once('.')) {
                 (Some(number), _) => FileId::Manifest(number.parse().ok()?),
                 (_, Some((number, "log"))) => FileId::Log(number.parse().ok()?),
+                (_, Some((number, "log.damaged"))) => FileId::DamagedLog(number.parse().ok()?),
                 (_, Some((number, "sst"))) => FileId::Table(number.parse().ok()?),
                 (_, Some((number, "tmp"))) => FileId::Temporary(number.parse().ok()?),
                 _ => return None,
@@ -82,7 +86,11 @@ impl FileId {
     pub fn number(self) -> Option<u64> {
         match self {
             FileId::Current | FileId::Lock => None,
-            FileId::Manifest(n) | FileId::Log(n) | FileId::Table(n) | FileId::Temporary(n) => Some(n),
+            FileId::Manifest(n)
+            | FileId::Log(n)
+            | FileId::DamagedLog(n)
+            | FileId::Table(n)
+            | FileId::Temporary(n) => Some(n),
         }
     }
 }
@@ -94,6 +102,7 @@ impl fmt::Display for FileId {
             FileId::Lock => f.write_str("LOCK"),
             FileId::Manifest(number) => write!(f, "MANIFEST-{number:06}"),
             FileId::Log(number) => write!(f, "{number:06}.log"),
+            FileId::DamagedLog(number) => write!(f, "{number:06}.log.damaged"),
             FileId::Table(number) => write!(f, "{number:06}.sst"),
             FileId::Temporary(number) => write!(f, "{number:06}.tmp"),
         }
@@ -213,6 +222,7 @@ mod tests {
             FileId::Lock,
             FileId::Manifest(3),
             FileId::Log(1),
+            FileId::DamagedLog(1),
             FileId::Table(12_345_678),
             FileId::Temporary(4),
         ];
