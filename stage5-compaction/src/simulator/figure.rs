@@ -6,7 +6,8 @@
 //!   └───────────────┘ └───────────────┘ └───────────────┘   heights are logarithms
 //!   ┌ never ──┐ ┌ full ───┐ ┌ tiered ─┐ ┌ leveled ┐
 //!   │      ▄▆ │ │ ▄▄▄▄▄▄▄ │ │ ▄▆▄▆▄▆▄ │ │ ▄▄▄▄▄▄▄ │   bytes of each level, stacked;
-//!   └─────────┘ └─────────┘ └─────────┘ └─────────┘   the deeper the darker
+//!   └─────────┘ └─────────┘ └─────────┘ └─────────┘   the deeper the darker, each to
+//!                                                     its own scale; dots: live bytes
 //! ```
 //!
 //! Everything is drawn in `currentColor`, more or less opaque.
@@ -23,7 +24,8 @@ const FIRST_ROW: f64 = 50.0;
 const SECOND_ROW: f64 = FIRST_ROW + CHART_HEIGHT + 60.0;
 const HEIGHT: f64 = SECOND_ROW + CHART_HEIGHT + 40.0;
 
-/// A line is drawn through at most so many samples.
+/// A line has at most so many points, each the mean of neighbouring samples: read one
+/// by one, they would show nothing but the beat of the flushes.
 const POINTS: usize = 120;
 
 /// How the lines of the strategies differ, without a colour.
@@ -56,9 +58,8 @@ pub(super) fn draw(courses: &[Course]) -> String {
     for (frame, (title, measure)) in frames(measures.len(), FIRST_ROW).zip(measures) {
         lines(&mut svg, frame, title, courses, measure);
     }
-    let most = courses.iter().flat_map(Course::samples).map(Sample::disk_bytes).max().unwrap_or(0);
     for (frame, course) in frames(courses.len(), SECOND_ROW).zip(courses) {
-        areas(&mut svg, frame, course, most);
+        areas(&mut svg, frame, course);
     }
     svg.push_str("</svg>\n");
     svg
@@ -83,7 +84,7 @@ fn in_words(courses: &[Course]) -> String {
 
 /// So many frames side by side.
 fn frames(number: usize, top: f64) -> impl Iterator<Item = Frame> {
-    let width = (WIDTH - GAP * number as f64) / number.max(1) as f64;
+    let width = (WIDTH - GAP * (number + 1) as f64) / number.max(1) as f64;
     (0..number).map(move |index| Frame { left: GAP + index as f64 * (width + GAP), top, width })
 }
 
@@ -120,9 +121,11 @@ fn lines(svg: &mut String, frame: Frame, title: &str, courses: &[Course], measur
     }
 }
 
-/// The bytes of a course's levels over time, the last level lowest.
-fn areas(svg: &mut String, frame: Frame, course: &Course, most: u64) {
-    axes(svg, frame, &format!("{}: bytes of each level", course.name()));
+/// The bytes of a course's levels over time, the last level lowest. Each chart has its
+/// own scale; the dots are the live bytes, the same in all.
+fn areas(svg: &mut String, frame: Frame, course: &Course) {
+    let most = course.samples().iter().map(Sample::disk_bytes).max().unwrap_or(0);
+    axes(svg, frame, &format!("{}: up to {:.1} MB", course.name(), most as f64 / 1e6));
     let height_of = |bytes: u64| bytes as f64 / most.max(1) as f64;
     for level in 0..LEVELS {
         let top = |sample: &Sample| height_of(sample.level_bytes[level..].iter().sum());
@@ -166,17 +169,17 @@ fn outline(frame: Frame, course: &Course, height_of: impl Fn(&Sample) -> f64) ->
     points(frame, course, height_of).join("L")
 }
 
-/// A course's samples in a frame, where 1 is the full height.
+/// A course in a frame, where 1 is the full height.
 fn points(frame: Frame, course: &Course, height_of: impl Fn(&Sample) -> f64) -> Vec<String> {
     let samples = course.samples();
-    let last = samples.len().saturating_sub(1);
-    let step = samples.len().div_ceil(POINTS).max(1);
-    let shown = samples.iter().enumerate().filter(|(index, _)| index % step == 0 || *index == last);
-    let place = |(index, sample): (usize, &Sample)| {
-        let x = frame.left + frame.width * index as f64 / last.max(1) as f64;
-        format!("{x:.1} {:.1}", frame.y(height_of(sample)))
+    let portions = samples.chunks_exact(samples.len().div_ceil(POINTS).max(1));
+    let last = portions.len().saturating_sub(1).max(1);
+    let place = |(index, portion): (usize, &[Sample])| {
+        let x = frame.left + frame.width * index as f64 / last as f64;
+        let height = portion.iter().map(&height_of).sum::<f64>() / portion.len() as f64;
+        format!("{x:.1} {:.1}", frame.y(height))
     };
-    shown.map(place).collect()
+    portions.enumerate().map(place).collect()
 }
 
 impl Frame {
