@@ -11,6 +11,9 @@
 use std::io;
 use std::sync::Arc;
 
+/// ENFILE and EMFILE, for which the standard library has no kind.
+const TOO_MANY_OPEN_FILES: [i32; 2] = [23, 24];
+
 /// The result of anything that touches files.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -114,16 +117,19 @@ impl Error {
             Interrupted, OutOfMemory, QuotaExceeded, ResourceBusy, StorageFull, TimedOut, WouldBlock,
         };
         match self {
-            Error::Io { source, .. } => matches!(
-                source.kind(),
-                StorageFull
-                    | QuotaExceeded
-                    | Interrupted
-                    | TimedOut
-                    | WouldBlock
-                    | ResourceBusy
-                    | OutOfMemory
-            ),
+            Error::Io { source, .. } => {
+                let passes = matches!(
+                    source.kind(),
+                    StorageFull
+                        | QuotaExceeded
+                        | Interrupted
+                        | TimedOut
+                        | WouldBlock
+                        | ResourceBusy
+                        | OutOfMemory
+                );
+                passes || source.raw_os_error().is_some_and(|code| TOO_MANY_OPEN_FILES.contains(&code))
+            }
             _ => false,
         }
     }

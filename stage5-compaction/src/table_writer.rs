@@ -9,6 +9,10 @@
 //! **INV-WRITER-1** All versions of a user key go into one table, however large:
 //! were they split, the two tables of a level would overlap (INV-VERSION-1), and
 //! a lookup that asks one file a level would miss the versions in the other.
+//!
+//! **INV-WRITER-2** A [`NewTable`] is synced: it can only be had from here, and its
+//! file is closed by then. So a merge of any size holds one file open, and nobody
+//! who edits has to wait for a table's sync.
 
 use std::sync::Arc;
 
@@ -20,13 +24,12 @@ use stage4_bloom::wal::vfs::{AppendFile, FileId, Vfs};
 
 use crate::file::{FileMeta, FileNumbers};
 
-/// A table that is written but not yet durable, and in no version.
+/// A table that is complete and synced, whose name may not yet be durable, and
+/// which is in no version.
 #[derive(Debug, Clone)]
 pub struct NewTable {
     /// What the manifest will say about it.
     pub meta: FileMeta,
-    /// The file, to be synced.
-    pub file: Arc<dyn AppendFile>,
 }
 
 /// Where tables are made, and how.
@@ -86,7 +89,7 @@ impl<'a> TableWriter<'a> {
         Ok(())
     }
 
-    /// The tables, complete but not yet durable.
+    /// The tables, complete and synced.
     ///
     /// # Errors
     /// As [`add`](TableWriter::add).
@@ -111,11 +114,10 @@ impl<'a> TableWriter<'a> {
 
     fn close_table(&mut self) -> Result<()> {
         let Some(table) = self.open.take() else { return Ok(()) };
-        // Until it is complete it stands among the open ones, to be discarded.
         let OpenTable { number, file, builder, .. } = table;
-        match builder.finish() {
+        match builder.finish().and_then(|summary| file.sync().map(|()| summary)) {
             Ok(summary) => {
-                self.done.push(NewTable { meta: FileMeta::of(number, &summary), file });
+                self.done.push(NewTable { meta: FileMeta::of(number, &summary) });
                 Ok(())
             }
             Err(error) => {

@@ -68,8 +68,15 @@ impl Version {
 
     /// The files of `level` that have a user key in `smallest..=largest`.
     pub fn overlapping(&self, level: usize, smallest: &[u8], largest: &[u8]) -> Vec<Arc<TableFile>> {
-        let files = self.levels[level].iter();
-        files.filter(|file| file.meta().overlaps(smallest, largest)).cloned().collect()
+        let files = &self.levels[level];
+        // Below level 0 they are in order: only the stretch that overlaps is looked at.
+        let first = match level {
+            0 => 0,
+            _ => files.partition_point(|file| *file.meta().largest.user_key < *smallest),
+        };
+        let is_behind = |file: &&Arc<TableFile>| level > 0 && *file.meta().smallest.user_key > *largest;
+        let stretch = files[first..].iter().take_while(|file| !is_behind(file));
+        stretch.filter(|file| file.meta().overlaps(smallest, largest)).cloned().collect()
     }
 
     /// Whether nothing below an output to `level` can hold versions of

@@ -1,14 +1,15 @@
 //! The current version, and the one order in which it changes.
 //!
 //! ```text
-//!   a job's tables ─▶ sync tables ─▶ sync directory ─▶ edit, sync ─▶ promise, sync
-//!                                                                       │
-//!        inputs go with their last reader ◀── publish the new version ◀─┘
+//!   a job's tables, synced ─▶ sync directory ─▶ edit, sync ─▶ promise, sync
+//!                                                                  │
+//!   inputs go with their last reader ◀── publish the new version ◀─┘
 //! ```
 //!
 //! **INV-SET-1** The order of durability stands in one function,
-//! [`VersionSet::install`]: tables, directory, edit, promise, and only then is
-//! the version published and anything removed. A crash at any point leaves the
+//! [`VersionSet::install`]: the tables it is given are synced; then the directory,
+//! the edit, its promise, and only then is the version published and anything
+//! removed. A crash at any point leaves the
 //! old version or the new one, with all of its files.
 //!
 //! **INV-SET-2** A manifest is as long as its snapshot and a bounded number of
@@ -149,8 +150,8 @@ impl VersionSet {
     /// `publish` with the version that follows.
     ///
     /// # Errors
-    /// That of a sync of a table or the directory: nothing has changed, the
-    /// caller discards the tables. That of the manifest: no further edit
+    /// That of the sync of the directory: nothing has changed, the caller discards
+    /// the tables. That of the manifest: no further edit
     /// succeeds until the database is opened again, and the tables stay, because
     /// the edit may be durable.
     pub fn install(
@@ -165,15 +166,17 @@ impl VersionSet {
         self.roll_if_long()?;
         edit.next_file_number = Some(self.numbers.next());
         let next = self.version.apply(&edit, &self.cache).map_err(Error::invalid_argument)?;
-        for table in tables {
-            table.file.sync()?;
-        }
+        // The tables themselves are synced (INV-WRITER-2).
         if !tables.is_empty() {
             self.vfs.sync_directory()?;
         }
         self.manifest.append(&edit)?;
 
         let previous = std::mem::replace(&mut self.version, Arc::new(next));
+        debug_assert!(
+            edit.log_floor.is_none_or(|floor| floor >= self.log_floor),
+            "the log floor never falls"
+        );
         self.log_floor = edit.log_floor.unwrap_or(self.log_floor);
         self.flushed_sequence = edit.flushed_sequence.unwrap_or(self.flushed_sequence);
         publish(&self.version);

@@ -21,7 +21,7 @@ use stage5_compaction::version::Version;
 use crate::engine::{Engine, Writer};
 use crate::error::Result;
 use crate::events::Event;
-use crate::scan::{Bounds, check_order};
+use crate::range::{Bounds, check_order};
 use crate::state::State;
 
 /// What a manual compaction did.
@@ -45,13 +45,8 @@ pub struct CompactionReport {
 
 impl Engine {
     /// Carries out the compaction that the strategy wants, if it wants one.
-    pub(crate) fn compact_once(&self, writer: &Writer) -> Result<bool> {
-        let _compacting = writer.compacting.lock();
-        self.check_open()?;
-        let version = Arc::clone(&self.published.load().version);
-        let Some(plan) = self.options.strategy.pick(&version) else { return Ok(false) };
-        self.carry_out(writer, &plan, &version)?;
-        Ok(true)
+    pub(crate) fn compact_once(&self, writer: &Writer) -> Result<()> {
+        self.compact(writer, |version| self.options.strategy.pick(version)).map(drop)
     }
 
     /// Flushes, and merges everything that overlaps `bounds` into one level.
@@ -59,13 +54,29 @@ impl Engine {
         check_order(bounds)?;
         self.flush()?;
         let writer = self.writer()?;
-        let _compacting = writer.compacting.lock();
-        self.check_open()?;
-        let version = Arc::clone(&self.published.load().version);
-        match self.plan_for(bounds, &version) {
-            Some(plan) => self.carry_out(writer, &plan, &version),
-            None => Ok(CompactionReport::default()),
-        }
+        let report = self.compact(writer, |version| self.plan_for(bounds, version))?;
+        Ok(report.unwrap_or_default())
+    }
+
+    /// Carries out what `plan` chooses from the current version.
+    fn compact(
+        &self,
+        writer: &Writer,
+        plan: impl FnOnce(&Version) -> Option<Plan>,
+    ) -> Result<Option<CompactionReport>> {
+        let report = {
+            let _compacting = writer.compacting.lock();
+            self.check_open()?;
+            let version = Arc::clone(&self.published.load().version);
+            match plan(&version) {
+                Some(plan) => Some(self.carry_out(writer, &plan, &version)?),
+                None => None,
+            }
+        };
+        // Only now are the inputs let go: they can be removed, and a writer may wait
+        // for the level that became smaller.
+        writer.schedule.wake();
+        Ok(report)
     }
 
     fn carry_out(&self, writer: &Writer, plan: &Plan, version: &Version) -> Result<CompactionReport> {
@@ -99,8 +110,6 @@ impl Engine {
             deletions_spent: outcome.work.deletions_spent,
             took: self.options.runtime.now() - began,
         });
-        // A writer may wait for the level that just became smaller.
-        writer.schedule.wake();
         Ok(report)
     }
 

@@ -42,6 +42,8 @@ pub(crate) struct Counters {
     pub(crate) entries_hidden: AtomicU64,
     pub(crate) deletions_spent: AtomicU64,
     pub(crate) rotations: AtomicU64,
+    /// How many rotations there had been when a log was last made ahead of need.
+    pub(crate) logs_asked_for: AtomicU64,
     pub(crate) stops: AtomicU64,
     pub(crate) slept_nanos: AtomicU64,
     /// Sleep that is not yet long enough to be slept.

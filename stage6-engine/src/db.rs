@@ -29,10 +29,10 @@ use crate::entry::Value;
 use crate::error::Result;
 use crate::events::{Event, Listener};
 use crate::options::{Durability, Options};
+use crate::range::KeyRange;
 use crate::read::{Read, sealed};
 use crate::recover;
 use crate::runtime::Runtime;
-use crate::scan::KeyRange;
 use crate::schedule::Job;
 use crate::status::{Stats, Status, TableInfo};
 use crate::verify::{VerifyProgress, VerifyReport};
@@ -106,6 +106,9 @@ impl Db {
 
     /// Applies `batch` with a durability of its own.
     ///
+    /// When a `Sync` write returns an error, the batch may already be visible, and
+    /// may be there after a crash or not; it is never there by half.
+    ///
     /// ```
     /// use stage6_engine::{Db, Durability, WriteBatch};
     ///
@@ -121,7 +124,7 @@ impl Db {
     /// As [`put`](Db::put).
     pub fn write_opt(&self, batch: &WriteBatch, durability: Durability) -> Result<Commit> {
         let sequence = self.handle.engine.write(batch, durability)?;
-        Ok(Commit::new(&self.handle, sequence))
+        Ok(Commit::new(&self.handle.engine, sequence))
     }
 
     /// The database as it is now, for as long as the snapshot lives. Costs a
@@ -141,6 +144,7 @@ impl Db {
     /// [`Error::Stopped`](crate::Error::Stopped) when the sync fails.
     pub fn persist(&self) -> Result<()> {
         let engine = &self.handle.engine;
+        engine.writer()?;
         engine.persist(engine.snapshots.visible())
     }
 
@@ -248,7 +252,7 @@ impl Db {
     /// thread had run it.
     pub fn run_job(&self, job: Job) -> Result<()> {
         let engine = &self.handle.engine;
-        engine.run_job_reporting(engine.writer()?, job)
+        engine.run_job_by_hand(engine.writer()?, job)
     }
 
     /// Tries at once to take up writing again after a failure, instead of waiting
@@ -262,7 +266,7 @@ impl Db {
         let engine = &self.handle.engine;
         let writer = engine.writer()?;
         match writer.failure() {
-            Some(_) => engine.run_job_reporting(writer, Job::Resume),
+            Some(_) => engine.run_job_by_hand(writer, Job::Resume),
             None => Ok(()),
         }
     }

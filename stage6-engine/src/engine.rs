@@ -143,6 +143,14 @@ impl Engine {
         }
     }
 
+    /// Called by a reader that has let go what it held: the last one of a table
+    /// leaves it to be removed.
+    pub(crate) fn wake_to_remove(&self) {
+        if let Some(writer) = self.writer.as_ref().filter(|_| self.tables.has_obsolete()) {
+            writer.schedule.wake();
+        }
+    }
+
     /// Tells the listener, if there is one.
     pub(crate) fn emit(&self, event: impl FnOnce() -> Event) {
         if let Some(listener) = &self.listener {
@@ -150,9 +158,15 @@ impl Engine {
         }
     }
 
-    /// The journal has failed: nothing is written until it is resumed.
+    /// The journal or the manifest has failed: nothing is written until it is
+    /// resumed, if it can be.
     pub(crate) fn stop(&self, writer: &Writer, because: StorageError) -> Error {
-        if writer.schedule.fail(&because) {
+        self.stop_with(writer, because, false)
+    }
+
+    /// The same, and `is_final` if only opening the database again can mend it.
+    pub(crate) fn stop_with(&self, writer: &Writer, because: StorageError, is_final: bool) -> Error {
+        if writer.schedule.fail(&because, is_final) {
             self.emit(|| Event::Stopped(because.clone()));
         }
         Error::Stopped { because }

@@ -80,7 +80,7 @@ impl Engine {
     fn install_flush(&self, writer: &Writer, mut outcome: Outcome, flushed: u64, floor: u64) -> Result<()> {
         outcome.edit.flushed_sequence = Some(flushed);
         outcome.edit.log_floor = Some(floor);
-        self.install(writer, &mut outcome, |state, version| state.flushed(flushed, version))?;
+        self.install(writer, &mut outcome, |state, version| state.flushed(floor, version))?;
         self.counters.count_flush(&outcome.work);
         Ok(())
     }
@@ -101,9 +101,14 @@ impl Engine {
         });
         let replaced = versions.take_replaced();
         writer.obsolete.lock().extend(replaced.into_iter().map(FileId::Manifest));
-        if installed.is_err() && versions.failure().is_none() {
-            let tables = outcome.tables.iter().map(|table| FileId::Table(table.meta.number));
-            writer.obsolete.lock().extend(tables);
+        match (&installed, versions.failure()) {
+            (Err(_), None) => {
+                let tables = outcome.tables.iter().map(|table| FileId::Table(table.meta.number));
+                writer.obsolete.lock().extend(tables);
+            }
+            // Whoever installed: nobody writes any more (INV-RESUME-2).
+            (Err(_), Some(failure)) => drop(self.stop_with(writer, failure.clone(), true)),
+            (Ok(()), _) => {}
         }
         Ok(installed?)
     }

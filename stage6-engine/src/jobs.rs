@@ -44,12 +44,20 @@ impl Engine {
             // Who has rotated once will again. While a rotation holds the place, it
             // fills it itself.
             Job::PrepareLog => {
-                let has_rotated = self.counters.rotations.load(Ordering::Relaxed) > 0;
-                has_rotated && writer.next_log.try_lock().is_some_and(|next| next.is_none())
+                let rotations = self.counters.rotations.load(Ordering::Relaxed);
+                let is_asked_for = rotations > self.counters.logs_asked_for.load(Ordering::Relaxed);
+                is_asked_for && writer.next_log.try_lock().is_some_and(|next| next.is_none())
             }
             Job::RemoveFiles => self.tables.has_obsolete() || !writer.obsolete.lock().is_empty(),
             Job::Compact => self.wants_compaction(),
         }
+    }
+
+    /// Whether a background thread should begin a job now. While somebody compacts
+    /// by hand, it would only wait for him, and be missing for the flushes.
+    fn may_begin(&self, writer: &Writer, job: Job) -> bool {
+        let is_free = || job != Job::Compact || writer.compacting.try_lock().is_some();
+        is_free() && self.is_due(writer, job)
     }
 
     /// A strategy that panics has its job begun: there the panic is caught and told,
@@ -65,28 +73,38 @@ impl Engine {
         match job {
             Job::Resume => self.resume(writer),
             Job::Flush => self.flush_immutables(writer).map(drop),
-            Job::PrepareLog => self.prepare_log(writer),
+            Job::PrepareLog => {
+                self.prepare_log(writer);
+                Ok(())
+            }
             Job::RemoveFiles => {
                 self.remove_obsolete_files(writer);
                 Ok(())
             }
-            Job::Compact => self.compact_once(writer).map(drop),
+            Job::Compact => self.compact_once(writer),
         }
     }
 
-    /// Runs one job as a background thread does: its failure is everybody's.
+    /// Runs one job that was begun, as a background thread does: its failure is
+    /// everybody's.
     pub(crate) fn run_job_reporting(&self, writer: &Writer, job: Job) -> Result<()> {
         let result = catch_unwind(AssertUnwindSafe(|| self.run_job(writer, job)));
         let result = result.unwrap_or_else(|_| Err(Error::from(panicked(job))));
         let is_final = writer.versions.lock().failure().is_some();
         let had_failed = writer.failure().is_some();
-        writer.schedule.finish(job, &result, is_final);
+        writer.schedule.finish(job, &result, is_final, writer.journal.failure().is_none());
         match writer.failure() {
             Some(error) if !had_failed => self.emit(|| Event::Stopped(error)),
             None if had_failed => self.emit(|| Event::Resumed),
             _ => {}
         }
         result
+    }
+
+    /// Runs one job in a thread of the user.
+    pub(crate) fn run_job_by_hand(&self, writer: &Writer, job: Job) -> Result<()> {
+        writer.schedule.begin(job);
+        self.run_job_reporting(writer, job)
     }
 
     /// Starts the background threads, and adds each to `workers`.
@@ -108,7 +126,7 @@ impl Engine {
     /// The life of a background thread.
     fn work(&self) {
         let Some(writer) = self.writer_if_any() else { return };
-        while let Some(job) = writer.schedule.next(|job| self.is_due(writer, job)) {
+        while let Some(job) = writer.schedule.next(|job| self.may_begin(writer, job)) {
             // Its failure is kept by the schedule.
             let _reported = self.run_job_reporting(writer, job);
         }
@@ -133,13 +151,15 @@ impl Engine {
         }
     }
 
-    fn prepare_log(&self, writer: &Writer) -> Result<()> {
+    /// Makes the next log ahead of need. When that fails, whoever rotates makes it,
+    /// and finds out why: it is asked for once after each rotation.
+    fn prepare_log(&self, writer: &Writer) {
         let mut next_log = writer.next_log.lock();
-        self.check_open()?;
-        if next_log.is_none() {
-            *next_log = Some(writer.journal.prepare(writer.factory.numbers.take())?);
+        let rotations = self.counters.rotations.load(Ordering::Relaxed);
+        self.counters.logs_asked_for.store(rotations, Ordering::Relaxed);
+        if next_log.is_none() && self.check_open().is_ok() {
+            *next_log = writer.journal.prepare(writer.factory.numbers.take()).ok();
         }
-        Ok(())
     }
 
     /// Removes what counts no more. What cannot be removed is left for the next

@@ -49,7 +49,7 @@
 //!   who runs what, what is counted, what is told.
 //! - `snapshot`, `state`: what may be seen, and what a reader holds.
 //! - `engine`: what all handles share.
-//! - [`scan`], [`read`]: many keys; one key.
+//! - [`scan`], [`range`], [`read`]: every key; a stretch of keys; one key.
 //! - [`write`](mod@write), `flush`, [`compact`]: from a batch down to the last level.
 //! - `resume`, `jobs`: after a failure; in the background.
 //! - `recover`, `check`: opening, and what must hold afterwards.
@@ -74,6 +74,7 @@ mod snapshot;
 mod state;
 mod engine;
 pub mod scan;
+pub mod range;
 pub mod read;
 pub mod write;
 mod flush;
@@ -98,9 +99,10 @@ pub use error::{Error, ErrorKind, Result};
 pub use events::{Event, Listener};
 pub use options::Durability;
 pub use pressure::{Pressure, StallReason};
+pub use range::{KeyRange, Range};
 pub use read::Read;
 pub use runtime::{Runtime, SimRuntime, ThreadRuntime};
-pub use scan::{DbCursor, KeyRange, Range};
+pub use scan::DbCursor;
 pub use schedule::Job;
 pub use stage5_compaction::compaction::{Leveled, Strategy};
 pub use stage5_compaction::sstable::compression::Codec;

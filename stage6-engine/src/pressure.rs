@@ -36,6 +36,9 @@ const SLOWEST_BYTES_PER_SECOND: f64 = 2.0 * 1024.0 * 1024.0;
 /// The rate at which slowing down begins to be felt.
 const FASTEST_BYTES_PER_SECOND: f64 = 256.0 * 1024.0 * 1024.0;
 
+/// However large a batch, its writer looks again after this time.
+const LONGEST_DELAY: Duration = Duration::from_secs(1);
+
 /// Why writers are slowed down or stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -106,7 +109,8 @@ pub(crate) fn pressure(options: &Options, waiting: usize, version: &Version) -> 
         options.level0_stop_files as u64,
     );
     let debt = options.strategy.debt_bytes(version);
-    let (debt_slow, debt_stop) = (DEBT_SLOW_MEMTABLES * memtable, DEBT_STOP_MEMTABLES * memtable);
+    let (debt_slow, debt_stop) =
+        (memtable.saturating_mul(DEBT_SLOW_MEMTABLES), memtable.saturating_mul(DEBT_STOP_MEMTABLES));
     let causes = [
         // One waiting memtable is how a flush begins, not a sign of trouble.
         (share(waiting, 1, max_immutables), StallReason::Memtables { waiting, limit: max_immutables }),
@@ -130,7 +134,7 @@ fn share(value: u64, slow: u64, stop: u64) -> f64 {
 /// step of pressure slows down by the same factor.
 pub(crate) fn delay_for(level: f64, bytes: usize) -> Duration {
     let rate = FASTEST_BYTES_PER_SECOND * (SLOWEST_BYTES_PER_SECOND / FASTEST_BYTES_PER_SECOND).powf(level);
-    Duration::from_secs_f64(bytes as f64 / rate)
+    Duration::from_secs_f64(bytes as f64 / rate).min(LONGEST_DELAY)
 }
 
 #[cfg(test)]

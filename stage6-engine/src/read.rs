@@ -15,7 +15,8 @@ use stage5_compaction::memtable::lookup::{Answer, Lookup, LookupKey, Observer};
 use crate::engine::Engine;
 use crate::entry::Value;
 use crate::error::Result;
-use crate::scan::{DbCursor, KeyRange, Range};
+use crate::range::{KeyRange, Range};
+use crate::scan::DbCursor;
 
 /// What can be read from: a [`Db`](crate::Db), as it is at each call, or a
 /// [`Snapshot`](crate::Snapshot), as it was when that was taken.
@@ -63,7 +64,7 @@ pub trait Read: sealed::Source {
 
     /// The entries whose keys begin with `prefix`.
     fn prefix(&self, prefix: impl AsRef<[u8]>) -> Range {
-        Range::new(self.cursor(), crate::scan::prefix_bounds(prefix.as_ref()))
+        Range::new(self.cursor(), crate::range::prefix_bounds(prefix.as_ref()))
     }
 
     /// A cursor over everything: the fast way to walk, because it lends keys and

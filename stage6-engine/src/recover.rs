@@ -272,8 +272,8 @@ impl Opening {
         recovered.next_file_number.max(seen + 1).max(self.found.map_or(0, |current| current.manifest + 1))
     }
 
-    /// Writes what was replayed to tables of level 0 and makes their contents
-    /// durable; their names become so with the manifest's.
+    /// Writes what was replayed to tables of level 0. Their names become durable
+    /// with the manifest's.
     fn write_tables(
         &self,
         version: Version,
@@ -288,9 +288,6 @@ impl Opening {
         // Nobody reads yet: the newest version of each key is all that is needed.
         let rule = DropRule::new(&[], MAX_SEQUENCE);
         let outcome = merge_into_tables(cursors, &version, 0, u64::MAX, rule, factory)?;
-        for table in &outcome.tables {
-            table.file.sync()?;
-        }
         let with_tables = version.apply(&outcome.edit, &self.tables);
         let version = with_tables.map_err(StorageError::invalid_argument)?;
         Ok((version, outcome.tables.len()))

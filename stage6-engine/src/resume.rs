@@ -46,8 +46,9 @@ impl Engine {
 
     /// Flushes everything and begins a new log (INV-RESUME-1).
     fn resume_journal(&self, writer: &Writer) -> Result<()> {
-        self.set_memtable_aside(writer);
+        let failed_log = self.set_memtable_aside(writer);
         self.flush_immutables(writer)?;
+        debug_assert!(writer.versions.lock().log_floor() > failed_log, "INV-RESUME-1");
         let mut next_log = writer.next_log.lock();
         // While the lock is held, nobody closes it.
         self.check_open()?;
@@ -61,13 +62,17 @@ impl Engine {
 
     /// Gives the memtable and the failed log to the flush. An empty one too: the
     /// log floor must rise above what its failed append may have left. A second
-    /// attempt finds it done.
-    fn set_memtable_aside(&self, writer: &Writer) {
+    /// attempt finds it done. Returns the number of the failed log.
+    fn set_memtable_aside(&self, writer: &Writer) -> u64 {
+        // No flush is under way that would end between the question and the answer.
+        let _flushing = writer.flushing.lock();
+        let floor = writer.versions.lock().log_floor();
         let appender = writer.journal.appender();
         let (log, last) = (appender.log_number(), appender.last_sequence());
-        let is_done = self.published.load().immutables.iter().any(|immutable| immutable.log == log);
-        if !is_done {
+        let waits = self.published.load().immutables.iter().any(|immutable| immutable.log == log);
+        if !waits && floor <= log {
             self.publish(|state| state.rotated(Arc::new(MemTable::new()), log, last));
         }
+        log
     }
 }

@@ -7,7 +7,7 @@
 //!                          │
 //!                      DbCursor              each live key once, as of a sequence
 //!                          │
-//!                        Range               a stretch of keys, from both ends
+//!                 Range (`range.rs`)         a stretch of keys, from both ends
 //! ```
 //!
 //! **INV-SCAN-1** One rule stands on top of the merge: nothing newer than the
@@ -18,18 +18,16 @@
 //! scan crawl: after a few steps over versions that nobody asked for, the cursor
 //! seeks past them.
 
-use std::ops::{Bound, RangeFrom, RangeFull, RangeInclusive, RangeTo, RangeToInclusive};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use stage5_compaction::memtable::cursor::Cursor;
-use stage5_compaction::memtable::error::Error as StorageError;
 use stage5_compaction::memtable::key::{InternalKey, Kind, Sequence};
 use stage5_compaction::merge::MergingCursor;
 use stage5_compaction::source::SourceCursor;
 
 use crate::engine::Handle;
-use crate::entry::{Entry, Key, Value};
+use crate::entry::Value;
 use crate::error::{Error, Result};
 use crate::state::State;
 
@@ -59,17 +57,28 @@ const STEPS_BEFORE_SEEK: usize = 8;
 /// ```
 #[derive(Debug)]
 pub struct DbCursor {
-    handle: Arc<Handle>,
-    /// Pins the memtables and files that `merged` reads.
-    _state: Arc<State>,
-    sequence: Sequence,
     merged: MergingCursor<SourceCursor>,
+    /// Pins the memtables and files that `merged` reads.
+    state: Arc<State>,
+    sequence: Sequence,
     place: Place,
     /// Backward: the current key. Forward: the last key that was decided.
     key: Vec<u8>,
     /// Backward: the current value.
     value: Bytes,
     failure: Option<Error>,
+    /// Dropped last, when all that it pinned is let go.
+    reader: Reader,
+}
+
+/// Keeps the database open, and says when a reader has ended.
+#[derive(Debug, Clone)]
+struct Reader(Arc<Handle>);
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.0.engine.wake_to_remove();
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,20 +96,35 @@ impl DbCursor {
         let engine = &handle.engine;
         let state = engine.published.load_full();
         let sequence = sequence.unwrap_or_else(|| engine.snapshots.visible());
-        let (cursors, failure) = match engine.check_open().and_then(|()| Ok(state.cursors()?)) {
+        DbCursor::over(Reader(Arc::clone(handle)), state, sequence, engine.check_open().err())
+    }
+
+    /// Another cursor over the same state at the same sequence.
+    pub(crate) fn same_moment(&self) -> DbCursor {
+        DbCursor::over(self.reader.clone(), Arc::clone(&self.state), self.sequence, self.failure.clone())
+    }
+
+    fn over(reader: Reader, state: Arc<State>, sequence: Sequence, failure: Option<Error>) -> DbCursor {
+        let (cursors, failure) = match failure.map_or_else(|| state.cursors().map_err(Error::from), Err) {
             Ok(cursors) => (cursors, None),
             Err(failure) => (Vec::new(), Some(failure)),
         };
         DbCursor {
-            handle: Arc::clone(handle),
-            _state: state,
-            sequence,
             merged: MergingCursor::new(cursors),
+            state,
+            sequence,
             place: Place::Nowhere,
             key: Vec::new(),
             value: Bytes::new(),
             failure,
+            reader,
         }
+    }
+
+    /// Ends the cursor with an error of its user.
+    pub(crate) fn fail(&mut self, failure: Error) {
+        self.failure.get_or_insert(failure);
+        self.place = Place::Nowhere;
     }
 
     /// Moves to the first key.
@@ -211,7 +235,7 @@ impl DbCursor {
     /// Fails once the database was closed; after a failure nothing moves.
     fn may_move(&mut self) -> bool {
         if self.failure.is_none() {
-            self.failure = self.handle.engine.check_open().err();
+            self.failure = self.reader.0.engine.check_open().err();
         }
         if self.failure.is_some() {
             self.place = Place::Nowhere;
@@ -309,218 +333,10 @@ impl DbCursor {
     }
 }
 
-/// A stretch of keys, from both ends. Yields an error once, and then ends.
-#[derive(Debug)]
-pub struct Range {
-    lower: Bound<Key>,
-    upper: Bound<Key>,
-    front: DbCursor,
-    /// Made when the range is first asked from its end.
-    back: Option<DbCursor>,
-    is_front_placed: bool,
-    is_done: bool,
-}
-
-impl Range {
-    pub(crate) fn new(cursor: DbCursor, bounds: Bounds) -> Range {
-        let reversed = check_order(&bounds).err();
-        let (lower, upper) = bounds;
-        let mut range =
-            Range { lower, upper, front: cursor, back: None, is_front_placed: false, is_done: false };
-        if let Some(reversed) = reversed {
-            range.front.failure.get_or_insert(reversed);
-        }
-        range
-    }
-
-    /// Whether the front's key lies before the upper bound and before the back.
-    fn front_is_inside(&self) -> bool {
-        let key = self.front.key();
-        let below_upper = match &self.upper {
-            Bound::Unbounded => true,
-            Bound::Included(upper) => key <= &**upper,
-            Bound::Excluded(upper) => key < &**upper,
-        };
-        below_upper && self.back.as_ref().is_none_or(|back| !back.is_valid() || key < back.key())
-    }
-
-    fn back_is_inside(&self, back: &DbCursor) -> bool {
-        let key = back.key();
-        let above_lower = match &self.lower {
-            Bound::Unbounded => true,
-            Bound::Included(lower) => key >= &**lower,
-            Bound::Excluded(lower) => key > &**lower,
-        };
-        above_lower && (!self.is_front_placed || key > self.front.key())
-    }
-
-    fn move_front(&mut self) {
-        if self.is_front_placed {
-            return self.front.next();
-        }
-        self.is_front_placed = true;
-        match &self.lower {
-            Bound::Unbounded => self.front.seek_to_first(),
-            Bound::Included(lower) => self.front.seek(lower),
-            Bound::Excluded(lower) => self.front.seek(successor(lower)),
-        }
-    }
-
-    fn move_back(&mut self) {
-        if let Some(back) = &mut self.back {
-            return back.prev();
-        }
-        // A cursor of its own over the same state: both ends see the same moment.
-        let mut back = self.front.same_moment();
-        match &self.upper {
-            Bound::Unbounded => back.seek_to_last(),
-            Bound::Included(upper) => back.seek_before(successor(upper)),
-            Bound::Excluded(upper) => back.seek_before(upper),
-        }
-        self.back = Some(back);
-    }
-
-    fn end(&mut self, status: Result<()>) -> Option<Result<Entry>> {
-        self.is_done = true;
-        status.err().map(Err)
-    }
-}
-
-impl Iterator for Range {
-    type Item = Result<Entry>;
-
-    fn next(&mut self) -> Option<Result<Entry>> {
-        if self.is_done {
-            return None;
-        }
-        self.move_front();
-        if !self.front.is_valid() || !self.front_is_inside() {
-            return self.end(self.front.status());
-        }
-        Some(Ok((Key::copy_of(self.front.key()), self.front.value_owned())))
-    }
-}
-
-impl DoubleEndedIterator for Range {
-    fn next_back(&mut self) -> Option<Result<Entry>> {
-        if self.is_done {
-            return None;
-        }
-        self.move_back();
-        let back = self.back.as_ref()?;
-        if !back.is_valid() || !self.back_is_inside(back) {
-            return self.end(back.status());
-        }
-        Some(Ok((Key::copy_of(back.key()), back.value_owned())))
-    }
-}
-
-impl std::iter::FusedIterator for Range {}
-
-impl DbCursor {
-    /// Another cursor over the same state at the same sequence.
-    fn same_moment(&self) -> DbCursor {
-        let (cursors, failure) = match (&self.failure, self._state.cursors()) {
-            (Some(failure), _) => (Vec::new(), Some(failure.clone())),
-            (None, Ok(cursors)) => (cursors, None),
-            (None, Err(failure)) => (Vec::new(), Some(Error::from(failure))),
-        };
-        DbCursor {
-            handle: Arc::clone(&self.handle),
-            _state: Arc::clone(&self._state),
-            sequence: self.sequence,
-            merged: MergingCursor::new(cursors),
-            place: Place::Nowhere,
-            key: Vec::new(),
-            value: Bytes::new(),
-            failure,
-        }
-    }
-}
-
-/// The first key behind `key`.
-fn successor(key: &[u8]) -> Vec<u8> {
-    [key, &[0]].concat()
-}
-
-/// The ends of a stretch of keys.
-pub type Bounds = (Bound<Key>, Bound<Key>);
-
-/// Errs for a stretch that begins behind its end. An empty one is no error.
-pub(crate) fn check_order((lower, upper): &Bounds) -> Result<()> {
-    use Bound::{Excluded, Included, Unbounded};
-    match (lower, upper) {
-        (Included(first) | Excluded(first), Included(last) | Excluded(last)) if first > last => {
-            Err(Error::Storage(StorageError::invalid_argument(format!(
-                "the range begins behind its end: from {lower:?} to {upper:?}; swap its ends"
-            ))))
-        }
-        (Unbounded | Included(_) | Excluded(_), _) => Ok(()),
-    }
-}
-
-/// The keys that begin with `prefix`.
-pub(crate) fn prefix_bounds(prefix: &[u8]) -> Bounds {
-    let lower = Bound::Included(Key::copy_of(prefix));
-    // The first key behind them all: the last byte that can be raised, raised.
-    match prefix.iter().rposition(|byte| *byte < u8::MAX) {
-        Some(last) => {
-            let mut end = prefix[..=last].to_vec();
-            end[last] += 1;
-            (lower, Bound::Excluded(Key::copy_of(&end)))
-        }
-        None => (lower, Bound::Unbounded),
-    }
-}
-
-/// A stretch of keys: `..`, `a..b`, `a..=b`, `a..`, `..b`, `..=b`, or a pair of
-/// [`Bound`]s, of anything that is bytes.
-pub trait KeyRange: sealed::Sealed {
-    /// Its ends.
-    fn into_bounds(self) -> Bounds;
-}
-
-mod sealed {
-    pub trait Sealed {}
-}
-
-fn key(key: impl AsRef<[u8]>) -> Key {
-    Key::copy_of(key.as_ref())
-}
-
-macro_rules! key_range {
-    ($type:ty, $range:ident => $bounds:expr) => {
-        impl<K: AsRef<[u8]>> sealed::Sealed for $type {}
-        impl<K: AsRef<[u8]>> KeyRange for $type {
-            fn into_bounds(self) -> Bounds {
-                let $range = self;
-                $bounds
-            }
-        }
-    };
-}
-
-key_range!(std::ops::Range<K>, range => (Bound::Included(key(range.start)), Bound::Excluded(key(range.end))));
-key_range!(RangeInclusive<K>, range => {
-    let (start, end) = range.into_inner();
-    (Bound::Included(key(start)), Bound::Included(key(end)))
-});
-key_range!(RangeFrom<K>, range => (Bound::Included(key(range.start)), Bound::Unbounded));
-key_range!(RangeTo<K>, range => (Bound::Unbounded, Bound::Excluded(key(range.end))));
-key_range!(RangeToInclusive<K>, range => (Bound::Unbounded, Bound::Included(key(range.end))));
-key_range!((Bound<K>, Bound<K>), range => (range.0.map(key), range.1.map(key)));
-
-impl sealed::Sealed for RangeFull {}
-
-impl KeyRange for RangeFull {
-    fn into_bounds(self) -> Bounds {
-        (Bound::Unbounded, Bound::Unbounded)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Key;
 
     #[test]
     fn seeking_past_versions_that_are_too_new_decides_nothing_about_their_key() -> Result<()> {
@@ -536,14 +352,5 @@ mod tests {
         let seen: Result<Vec<_>> = before.range(..).collect();
         assert_eq!(seen?, [(Key::copy_of(b"b"), Value::from(Bytes::from("old")))]);
         Ok(())
-    }
-
-    #[test]
-    fn a_prefix_ends_where_its_last_raisable_byte_is_raised() {
-        let end = |prefix: &[u8]| prefix_bounds(prefix).1;
-        assert_eq!(end(b"ab"), Bound::Excluded(key(b"ac")));
-        assert_eq!(end(b"a\xff\xff"), Bound::Excluded(key(b"b")));
-        assert_eq!(end(b"\xff"), Bound::Unbounded);
-        assert_eq!(end(b""), Bound::Unbounded);
     }
 }

@@ -17,10 +17,10 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
-use stage5_compaction::memtable::error::Error as StorageError;
+use stage5_compaction::memtable::error::{Error as StorageError, ErrorKind as StorageErrorKind};
 
 use crate::error::{Error, Result};
 
@@ -70,6 +70,8 @@ pub(crate) struct Failure {
     pub(crate) is_final: bool,
     /// How often resuming was tried in vain.
     attempts: u32,
+    /// When resuming is tried next by itself; `None` for what time does not mend.
+    retry_at: Option<Instant>,
 }
 
 /// How long after a failure resuming is first tried, and the longest interval.
@@ -77,9 +79,16 @@ const FIRST_RETRY: Duration = Duration::from_millis(50);
 const LONGEST_RETRY: Duration = Duration::from_secs(10);
 
 impl Failure {
-    /// The interval doubles with each attempt.
-    fn retry_after(&self) -> Duration {
-        FIRST_RETRY.saturating_mul(1 << self.attempts.min(10)).min(LONGEST_RETRY)
+    fn new(error: StorageError, job: Option<Job>, is_final: bool) -> Failure {
+        Failure { error, job, is_final, attempts: 0, retry_at: None }.scheduled()
+    }
+
+    /// The interval doubles with each attempt. Damage does not go by itself.
+    fn scheduled(mut self) -> Failure {
+        let interval = FIRST_RETRY.saturating_mul(1 << self.attempts.min(10)).min(LONGEST_RETRY);
+        let may_pass = !self.is_final && self.error.kind() == StorageErrorKind::Io;
+        self.retry_at = may_pass.then(|| Instant::now() + interval);
+        self
     }
 }
 
@@ -112,10 +121,10 @@ impl Schedule {
 
     /// Stops background work and writing, because of an error outside any job.
     /// Returns whether they had not stopped before.
-    pub(crate) fn fail(&self, error: &StorageError) -> bool {
+    pub(crate) fn fail(&self, error: &StorageError, is_final: bool) -> bool {
         let mut progress = self.progress.lock();
         let is_first = progress.failure.is_none();
-        progress.fail(error.clone(), None, false);
+        progress.fail(error.clone(), None, is_final);
         self.has_failed.store(true, Ordering::Release);
         self.changed.notify_all();
         is_first
@@ -130,18 +139,16 @@ impl Schedule {
     /// thread shall end.
     pub(crate) fn next(&self, is_due: impl Fn(Job) -> bool) -> Option<Job> {
         let mut progress = self.progress.lock();
-        let mut may_resume = false;
         while !progress.has_ended {
+            let retry_at = progress.failure.as_ref().and_then(|failure| failure.retry_at);
+            let may_resume = retry_at.is_some_and(|retry_at| Instant::now() >= retry_at);
             if let Some(job) = progress.next_due(may_resume, &is_due) {
                 progress.running.insert(job);
                 return Some(job);
             }
-            match &progress.failure {
-                Some(failure) if !failure.is_final => {
-                    let interval = failure.retry_after();
-                    may_resume = self.changed.wait_for(&mut progress, interval).timed_out();
-                }
-                _ => self.changed.wait(&mut progress),
+            match retry_at.filter(|_| !may_resume) {
+                Some(retry_at) => drop(self.changed.wait_until(&mut progress, retry_at)),
+                None => self.changed.wait(&mut progress),
             }
         }
         None
@@ -179,14 +186,25 @@ impl Schedule {
         }
     }
 
+    /// Begins `job` in a thread of the user, once nobody else runs it.
+    pub(crate) fn begin(&self, job: Job) {
+        let mut progress = self.progress.lock();
+        while progress.running.contains(&job) {
+            self.changed.wait(&mut progress);
+        }
+        progress.running.insert(job);
+    }
+
     /// Takes note of how a job went. `is_final` says whether only opening the
-    /// database again can mend an error.
-    pub(crate) fn finish(&self, job: Job, result: &Result<()>, is_final: bool) {
+    /// database again can mend an error, `is_journal_sound` whether it may be
+    /// appended to.
+    pub(crate) fn finish(&self, job: Job, result: &Result<()>, is_final: bool, is_journal_sound: bool) {
         let mut progress = self.progress.lock();
         progress.running.remove(&job);
         match result {
             Err(error) => progress.fail(storage_error(error), Some(job), is_final),
-            Ok(()) if job == Job::Resume => progress.failure = None,
+            // The journal may have failed while something else was resumed.
+            Ok(()) if job == Job::Resume && is_journal_sound => progress.failure = None,
             Ok(()) => {}
         }
         self.has_failed.store(progress.failure.is_some(), Ordering::Release);
@@ -212,9 +230,10 @@ impl Progress {
                 failure.attempts += 1;
                 failure.error = error;
                 failure.is_final |= is_final;
+                *failure = failure.clone().scheduled();
             }
             Some(failure) => failure.is_final |= is_final,
-            none => *none = Some(Failure { error, job, is_final, attempts: 0 }),
+            none => *none = Some(Failure::new(error, job, is_final)),
         }
     }
 }

@@ -83,9 +83,10 @@ impl State {
         State { memtable, immutables, ..self.clone() }
     }
 
-    /// This state without the immutables up to `flushed`, which are in `version`.
-    pub(crate) fn flushed(&self, flushed: Sequence, version: Arc<Version>) -> State {
-        let waiting = |immutable: &&Arc<Immutable>| immutable.last > flushed;
+    /// This state without the immutables whose logs lie below `floor`: they are in
+    /// `version`.
+    pub(crate) fn flushed(&self, floor: u64, version: Arc<Version>) -> State {
+        let waiting = |immutable: &&Arc<Immutable>| immutable.log >= floor;
         let immutables = self.immutables.iter().filter(waiting).cloned().collect();
         State { immutables, version, ..self.clone() }
     }

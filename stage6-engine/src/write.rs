@@ -27,7 +27,7 @@ use stage5_compaction::memtable::key::Sequence;
 use stage5_compaction::memtable::memtable::MemTable;
 use stage5_compaction::wal::batch::WriteBatch;
 
-use crate::engine::{Engine, Handle, Writer};
+use crate::engine::{Engine, Writer};
 use crate::error::Result;
 use crate::options::Durability;
 use crate::pressure::delay_for;
@@ -35,16 +35,16 @@ use crate::pressure::delay_for;
 /// A sleep shorter than this is not worth its system call: it is saved up.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(1);
 
-/// What has become of a write.
+/// What has become of a write. Keeping one does not keep the database open.
 #[derive(Debug, Clone)]
 pub struct Commit {
-    handle: Arc<Handle>,
+    engine: Arc<Engine>,
     sequence: Sequence,
 }
 
 impl Commit {
-    pub(crate) fn new(handle: &Arc<Handle>, sequence: Sequence) -> Commit {
-        Commit { handle: Arc::clone(handle), sequence }
+    pub(crate) fn new(engine: &Arc<Engine>, sequence: Sequence) -> Commit {
+        Commit { engine: Arc::clone(engine), sequence }
     }
 
     /// The sequence of the last entry written.
@@ -54,7 +54,7 @@ impl Commit {
 
     /// Whether the write would survive a loss of power by now.
     pub fn is_durable(&self) -> bool {
-        let writer = self.handle.engine.writer_if_any();
+        let writer = self.engine.writer_if_any();
         writer.is_some_and(|writer| writer.journal.durable_sequence() >= self.sequence)
     }
 
@@ -63,9 +63,10 @@ impl Commit {
     ///
     /// # Errors
     /// [`Error::Stopped`](crate::Error::Stopped) when the sync fails;
-    /// [`Error::Closed`](crate::Error::Closed).
+    /// [`Error::Closed`](crate::Error::Closed) when the database was closed before
+    /// it was durable.
     pub fn wait_durable(&self) -> Result<()> {
-        self.handle.engine.persist(self.sequence)
+        self.engine.persist(self.sequence)
     }
 }
 
@@ -86,6 +87,10 @@ impl Engine {
 
     /// Makes everything up to `sequence` durable.
     pub(crate) fn persist(&self, sequence: Sequence) -> Result<()> {
+        // Closing made everything durable: whoever waited for it need not know.
+        if self.writer_if_any().is_some_and(|writer| writer.journal.durable_sequence() >= sequence) {
+            return Ok(());
+        }
         let writer = self.writer()?;
         writer.journal.persist(sequence).map_err(|because| self.stop(writer, because))
     }

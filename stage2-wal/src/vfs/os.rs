@@ -37,10 +37,12 @@ impl OsVfs {
     pub fn existing(path: impl AsRef<Path>) -> Result<OsVfs> {
         let path = path.as_ref();
         let fail = |source| Error::io("open the directory", path.display().to_string(), source);
-        if !fs::metadata(path).map_err(fail)?.is_dir() {
+        // Absolute, because the process may change its working directory.
+        let directory = fs::canonicalize(path).map_err(fail)?;
+        if !directory.is_dir() {
             return Err(fail(io::Error::from(io::ErrorKind::NotADirectory)));
         }
-        Ok(OsVfs { directory: path.to_path_buf() })
+        Ok(OsVfs { directory })
     }
 
     /// Where the directory is.

@@ -29,7 +29,7 @@ use crate::version::Version;
 pub struct Outcome {
     /// The change of the version.
     pub edit: VersionEdit,
-    /// The tables that it adds, not yet durable.
+    /// The tables that it adds.
     pub tables: Vec<NewTable>,
     /// What was read and written.
     pub work: Work,
