@@ -101,8 +101,10 @@ fn check(tour: &mut Tour<'_>, db: &Db) -> Result<(), Failure> {
             show::counted(pairs, "pair")
         ),
     )?;
-    db.check_invariants()?;
-    report.claim(true, "manifest, levels and directory agree; every file belongs to somebody")
+    report.claim_without_error(
+        &db.check_invariants(),
+        "manifest, levels and directory agree; every file belongs to somebody",
+    )
 }
 
 /// How many neighbours there are on `levels`, and how many of them overlap.

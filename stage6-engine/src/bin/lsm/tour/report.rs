@@ -62,6 +62,19 @@ impl<'a> Report<'a> {
         self.wrapped(if holds { "checked: " } else { "FAILED: " }, claim)
     }
 
+    /// A claim that a check of the database's own has made; its error says what is
+    /// wrong.
+    pub(super) fn claim_without_error(
+        &mut self,
+        outcome: &stage6_engine::Result<()>,
+        claim: &str,
+    ) -> Result<(), Failure> {
+        match outcome {
+            Ok(()) => self.claim(true, claim),
+            Err(error) => self.claim(false, &format!("{claim}: {error}")),
+        }
+    }
+
     /// How many claims were made, and whether all of them hold.
     pub(super) fn verdict(&mut self) -> Result<(), Failure> {
         match self.failed {
