@@ -104,7 +104,7 @@ pub use read::Read;
 pub use runtime::{Runtime, SimRuntime, ThreadRuntime};
 pub use scan::DbCursor;
 pub use schedule::Job;
-pub use stage5_compaction::compaction::{Leveled, Strategy};
+pub use stage5_compaction::compaction::{Leveled, Strategy, Tiered};
 pub use stage5_compaction::sstable::compression::Codec;
 pub use stage5_compaction::wal::batch::WriteBatch;
 pub use stage5_compaction::wal::journal::RecoveryMode;
