@@ -97,6 +97,9 @@ impl Options {
         if self.tables.table.block_size_bytes == 0 {
             return wrong("a block of 0 bytes holds nothing; give it at least one".to_owned());
         }
+        if let Err(what) = self.strategy.check() {
+            return wrong(what);
+        }
         if self.level0_slowdown_files >= self.level0_stop_files {
             return wrong(format!(
                 "writers would be stopped at {} files of level 0 before they are slowed down at {}; \

@@ -85,6 +85,16 @@ impl Strategy for Leveled {
     fn target_file_bytes(&self, _level: usize) -> u64 {
         self.target_file_bytes
     }
+
+    fn check(&self) -> Result<(), String> {
+        if self.size_ratio < 2 {
+            return Err(format!("levels {} times apart do not grow; let it be at least 2", self.size_ratio));
+        }
+        if self.level0_files == 0 || self.base_level_bytes == 0 || self.target_file_bytes == 0 {
+            return Err("a level or table of size 0 is always too large; give each at least 1".to_owned());
+        }
+        Ok(())
+    }
 }
 
 impl Leveled {
@@ -132,9 +142,10 @@ impl Leveled {
             let dragged: u64 = below.iter().map(|file| file.meta().size_bytes).sum();
             dragged as f64 / meta.size_bytes.max(1) as f64
         };
-        let cheapest = version.level(level).iter().min_by(|a, b| cost(a).total_cmp(&cost(b)));
+        let costs = version.level(level).iter().map(|file| (file, cost(file)));
+        let cheapest = costs.min_by(|(_, a), (_, b)| a.total_cmp(b)).map(|(file, _)| Arc::clone(file));
         let reason = format!("level {level} is at {score:.1} × of its target");
-        self.plan(version, level, cheapest.cloned().into_iter().collect(), level + 1, reason)
+        self.plan(version, level, cheapest.into_iter().collect(), level + 1, reason)
     }
 
     fn plan(

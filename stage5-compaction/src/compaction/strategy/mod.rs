@@ -89,6 +89,14 @@ pub trait Strategy: fmt::Debug + Send + Sync {
 
     /// How large a new table on `level` shall be, in bytes.
     fn target_file_bytes(&self, level: usize) -> u64;
+
+    /// Whether its settings make sense. Asked once, before a database is opened.
+    ///
+    /// # Errors
+    /// A sentence that says which do not, and what would.
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 /// `files` of `level`, and behind them what they overlap on the output level.
