@@ -93,3 +93,11 @@ fn debt_is_zero_once_settled_and_grows_with_the_excess() {
     let late = draw(&[(5, 11, "a", "d", 60), (6, 1, "a", "b", 100)]);
     assert!(leveled().debt_bytes(&late) > 100 * MIB);
 }
+
+#[test]
+fn settings_that_make_no_sense_are_named() {
+    assert_eq!(leveled().check(), Ok(()));
+    let flat = Leveled { size_ratio: 1, ..leveled() };
+    assert_eq!(flat.check().unwrap_err(), "levels 1 times apart do not grow; let it be at least 2");
+    assert!(Leveled { target_file_bytes: 0, ..leveled() }.check().is_err());
+}
