@@ -58,14 +58,13 @@ fn write(db: &Db, words: &[(&[u8], &[u8])]) -> Result<(), Failure> {
 fn progress(db: &Db, percent: usize, begin: Instant) -> String {
     let stats = db.stats();
     format!(
-        "{percent:>3} %  {:.2} s · {} of journal · {} of {} · {} wrote {} · {} moved",
+        "{percent:>3} %  {:.2} s · {} of journal · {} wrote {} · {} wrote {}",
         begin.elapsed().as_secs_f64(),
         show::size(stats.bytes_written),
         show::counted(stats.flushes, "flush"),
         show::size(stats.flushed_bytes),
         show::counted(stats.compactions, "merge"),
         show::size(stats.compaction_bytes_written),
-        show::counted(stats.moved_tables, "table"),
     )
 }
 

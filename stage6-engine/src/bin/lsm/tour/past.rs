@@ -138,13 +138,13 @@ fn merge_everything(tour: &mut Tour<'_>, when: &str, db: &Db) -> Result<Stats, F
     } = db.compact_range(..)?;
     settle(db)?;
     tour.report.line(&format!(
-        "merged {when}: {}, {} -> {}, {}; dropped {} hidden, {}",
+        "merged {when}: {}, {} -> {}, {}; {} hidden, {} dropped",
         show::counted(files_read, "table"),
         show::size(bytes_read),
         show::number(files_written),
         show::size(bytes_written),
         show::number(entries_hidden),
-        show::counted(deletions_spent, "spent deletion"),
+        show::counted(deletions_spent, "deletion"),
     ))?;
     Ok(db.stats())
 }
