@@ -20,24 +20,28 @@
 //!
 //! # The locks, and their order
 //!
-//! A thread takes them in this order, and holds none that a reader would need:
-//! a reader takes none at all.
+//! A thread takes them in this order. None of the first ten is ever taken by a
+//! reader: what is answered from memory takes no lock at all, and a block that must
+//! be looked for takes that of a shard of the block cache.
 //!
 //! | | lock | guards | held for |
 //! |---|---|---|---|
-//! | 0 | `Writer::resuming` | that one attempt to resume runs | an attempt |
-//! | 1 | `Writer::flushing` | that one flush runs | a flush |
-//! | 2 | `Writer::compacting` | that one compaction runs | a compaction |
-//! | 3 | `Writer::next_log` | the log that is ready for a rotation | a rotation |
-//! | 4 | `Writer::versions` | edits of the manifest | an edit and its syncs |
-//! | 5 | `Journal`'s sync lock | that one sync runs | a sync of the logs |
-//! | 6 | `Journal`'s appender: *the write lock* | the order of sequences; journal and memtable together | one batch |
-//! | 7 | `Published::replacing` | the derivation of the next state | a swap |
-//! | 8 | `Snapshots::holders` | which sequences are protected | an insertion |
-//! | 9 | `Schedule::progress` | what runs, what failed | a look |
+//! | 0 | `Handle::workers` | that the threads are joined once | a close |
+//! | 1 | `Writer::resuming` | that one attempt to resume runs | an attempt |
+//! | 2 | `Writer::flushing` | that one flush runs | a flush |
+//! | 3 | `Writer::compacting` | that one compaction runs | a compaction |
+//! | 4 | `Writer::next_log` | the log that is ready for a rotation | a rotation |
+//! | 5 | `Writer::versions` | edits of the manifest | an edit and its syncs |
+//! | 6 | `Journal`'s sync lock | that one sync runs | a sync of the logs |
+//! | 7 | `Journal`'s appender: *the write lock* | the order of sequences; journal and memtable together | one batch |
+//! | 8 | `Published::replacing` | the derivation of the next state | a swap |
+//! | 9 | `Schedule::progress` | what runs, what failed | a look, which asks the strategy |
+//! | 10 | `Snapshots::holders` | which sequences are protected | an insertion |
+//! | 11 | `Writer::obsolete`, `TableCache`'s list, `Engine::lock` | what is to be removed; the directory | a look |
 //!
-//! A writer holds only 6 and, while it rotates, 3, 6 and 7: never one that is held
-//! over a sync. Two loads need care, and have their proof in `state.rs`: a reader
+//! A writer holds only 7 and, while it rotates, 4, 7 and 8: never one that is held
+//! over a sync. Closing takes 2, 3, 4 and 7, so that whoever works in a thread of his
+//! own ends first. Two loads need care, and have their proof in `state.rs`: a reader
 //! loads the state before the visible sequence.
 //!
 //! # Modules, in reading order
