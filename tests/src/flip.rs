@@ -7,7 +7,7 @@
 //!
 //! A [`Subject`] is a small database at rest with every kind of file in it. One
 //! [`Damage`] at a time is done to one of its files, and whoever opens it then is
-//! either told so or finds what was written: [`judge`] knows no third answer but
+//! either told so or finds what was written: `judge` knows no third answer but
 //! a shorter prefix, and whether that is one nobody could have told from a torn
 //! tail is for [`Subject::promised_beside`] to say.
 
