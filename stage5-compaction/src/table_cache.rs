@@ -155,11 +155,6 @@ impl TableFile {
     pub fn verify(&self) -> Result<TableReport> {
         let file = self.cache.descriptor(self.meta.number)?;
         let differs = |what: String| Err(Error::corruption(file.describe(), 0, what));
-        let checksum = checksum_of(&*file)?;
-        if checksum != self.meta.checksum {
-            let said = self.meta.checksum;
-            return differs(format!("the file's checksum is {checksum:08x}, the manifest says {said:08x}"));
-        }
         let table = self.table()?;
         let properties = table.table().properties();
         let agrees = properties.smallest == self.meta.smallest
@@ -169,7 +164,15 @@ impl TableFile {
         if !agrees {
             return differs(format!("the table says {properties:?}, the manifest says {:?}", self.meta));
         }
-        table.verify()
+        // First the table's own checksums, because they say where the damage is; that
+        // of the whole file says no more than that there is some.
+        let report = table.verify()?;
+        let checksum = checksum_of(&*file)?;
+        if checksum != self.meta.checksum {
+            let said = self.meta.checksum;
+            return differs(format!("the file's checksum is {checksum:08x}, the manifest says {said:08x}"));
+        }
+        Ok(report)
     }
 
     /// Says that no version names the file any more: it goes with its last

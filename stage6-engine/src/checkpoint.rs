@@ -28,7 +28,7 @@ use stage5_compaction::memtable::key::Sequence;
 use stage5_compaction::table_cache::TableCache;
 use stage5_compaction::version::Version;
 use stage5_compaction::version_set::VersionSet;
-use stage5_compaction::wal::vfs::{FileId, Vfs};
+use stage5_compaction::wal::vfs::{FileId, LockMode, Vfs};
 
 use crate::engine::{Engine, Writer};
 use crate::error::{Error, Result};
@@ -52,6 +52,10 @@ impl Engine {
         let writer = self.writer()?;
         let target = self.vfs.sibling(path)?;
         check_is_empty(&*target, path)?;
+        // Nobody opens it before it is whole. And its lock file is there from now on:
+        // whoever opens it read-only first cannot make one.
+        let in_use = || Error::InUse { directory: path.display().to_string() };
+        let _lock = target.lock(LockMode::Exclusive)?.ok_or_else(in_use)?;
         // The version pins its tables: none is removed while it is linked.
         let (version, sequence) = {
             let versions = writer.versions.lock();
@@ -83,8 +87,9 @@ impl Engine {
     }
 }
 
+/// A lock file is nothing: an attempt that failed may have left it.
 fn check_is_empty(target: &dyn Vfs, path: &Path) -> Result<()> {
-    match target.list()?.first() {
+    match target.list()?.iter().find(|file| **file != FileId::Lock) {
         None => Ok(()),
         Some(file) => Err(Error::Storage(StorageError::invalid_argument(format!(
             "a checkpoint needs an empty directory, and {} holds {file}; choose another",

@@ -41,6 +41,9 @@ fn a_checkpoint_opens_as_a_database_of_its_own_and_the_two_go_apart() -> Result<
     fill(&db, 300..400)?;
     db.compact_range(..)?;
 
+    let reader = Db::builder().read_only().open(&copy)?;
+    assert_eq!(count(&reader), 300, "it may be opened read-only before anybody writes to it");
+    reader.close()?;
     let second = Db::open(&copy)?;
     assert_eq!((count(&db), count(&second)), (400, 300));
     second.put("only here", "yes")?;
