@@ -96,7 +96,8 @@ impl Engine {
     }
 
     /// Rotates a full memtable, and waits or slows down as the state demands
-    /// ([`crate::pressure`]).
+    /// ([`crate::pressure`]). It is not asked again under the write lock: writers who
+    /// are let through at the same time add a batch each, and no more.
     fn make_room(&self, writer: &Writer, bytes: usize) -> Result<()> {
         self.rotate_if_full(writer)?;
         let pressure = || self.published.load().pressure;
