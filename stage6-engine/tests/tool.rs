@@ -4,87 +4,18 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::Stdio;
 
 use stage6_engine::{Db, Read};
-use tempfile::TempDir;
 
-/// A directory in which the tool is run.
-struct Shell {
-    directory: TempDir,
-}
+#[path = "support/tool.rs"]
+mod tool;
 
-/// What a run of the tool left behind.
-#[derive(Debug)]
-struct Ran {
-    code: Option<i32>,
-    out: String,
-    errors: String,
-}
+use tool::{Ran, Shell};
 
-impl Shell {
-    fn new() -> Shell {
-        Shell { directory: TempDir::new().unwrap() }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
-    fn write(&self, name: &str, contents: impl AsRef<[u8]>) {
-        std::fs::write(self.path(name), contents).unwrap();
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_lsm"));
-        command.args(arguments).current_dir(self.directory.path()).stdin(Stdio::null());
-        command
-    }
-
-    fn run(&self, arguments: &[&str]) -> Ran {
-        Ran::from(self.command(arguments).output().unwrap())
-    }
-
-    /// Runs what must succeed, in silence but for its output.
-    #[track_caller]
-    fn done(&self, arguments: &[&str]) -> String {
-        let ran = self.run(arguments);
-        assert_eq!((ran.code, &ran.errors[..]), (Some(0), ""), "{arguments:?}: {ran:?}");
-        ran.out
-    }
-
-    /// Runs what must fail, with one line on stderr and nothing else.
-    #[track_caller]
-    fn fails(&self, arguments: &[&str]) -> String {
-        let ran = self.run(arguments);
-        assert_eq!(
-            (ran.code, &ran.out[..], ran.errors.lines().count()),
-            (Some(1), "", 1),
-            "{arguments:?}: {ran:?}"
-        );
-        assert!(ran.errors.starts_with("lsm: "), "{arguments:?}: {ran:?}");
-        ran.errors["lsm: ".len()..].trim_end().to_owned()
-    }
-
-    /// Runs what is a wrong command line.
-    #[track_caller]
-    fn is_bad_usage(&self, arguments: &[&str]) {
-        let ran = self.run(arguments);
-        assert_eq!((ran.code, &ran.out[..]), (Some(2), ""), "{arguments:?}: {ran:?}");
-        assert!(ran.errors.contains("Usage") || ran.errors.contains("--help"), "{arguments:?}: {ran:?}");
-    }
-
-    fn fruit(&self) {
-        for (key, value) in [("apple", "red"), ("fig", "green"), ("figment", "grey"), ("kiwi", "brown")] {
-            self.done(&["put", "fruit.db", key, value]);
-        }
-    }
-}
-
-impl From<Output> for Ran {
-    fn from(output: Output) -> Ran {
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("the tool prints UTF-8");
-        Ran { code: output.status.code(), out: text(output.stdout), errors: text(output.stderr) }
+fn fruit(shell: &Shell) {
+    for (key, value) in [("apple", "red"), ("fig", "green"), ("figment", "grey"), ("kiwi", "brown")] {
+        shell.done(&["put", "fruit.db", key, value]);
     }
 }
 
@@ -116,7 +47,7 @@ fn numbers_below_zero_and_empty_strings_are_keys_and_values_too() {
 #[test]
 fn a_scan_goes_both_ways_over_a_prefix_a_stretch_or_all() {
     let shell = Shell::new();
-    shell.fruit();
+    fruit(&shell);
     assert_eq!(shell.done(&["scan", "fruit.db"]), "apple\tred\nfig\tgreen\nfigment\tgrey\nkiwi\tbrown\n");
     assert_eq!(shell.done(&["scan", "fruit.db", "--prefix", "fig", "--keys-only"]), "fig\nfigment\n");
     assert_eq!(
@@ -207,7 +138,7 @@ fn a_file_that_cannot_be_read_creates_no_database() {
 #[test]
 fn stats_and_levels_show_what_is_there() {
     let shell = Shell::new();
-    shell.fruit();
+    fruit(&shell);
     let stats = shell.done(&["stats", "fruit.db"]);
     let of = |name: &str| stats.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
     assert_eq!(
@@ -221,13 +152,15 @@ fn stats_and_levels_show_what_is_there() {
 #[test]
 fn a_verb_that_reads_changes_no_byte() {
     let shell = Shell::new();
-    shell.fruit();
+    fruit(&shell);
     let before = contents(&shell.path("fruit.db"));
     for arguments in [
         &["get", "fruit.db", "fig"][..],
         &["scan", "fruit.db"],
         &["stats", "fruit.db"],
         &["levels", "fruit.db"],
+        &["verify", "fruit.db"],
+        &["explain", "fruit.db", "fig"],
     ] {
         shell.done(arguments);
     }
@@ -239,9 +172,9 @@ fn where_no_database_is_none_is_made() {
     let shell = Shell::new();
     std::fs::create_dir(shell.path("empty")).unwrap();
     for directory in ["nowhere", "empty"] {
-        for verb in ["get", "delete", "scan", "stats", "levels"] {
+        for verb in ["get", "delete", "scan", "stats", "levels", "verify", "explain"] {
             let mut arguments = vec![verb, directory];
-            arguments.extend(["get", "delete"].contains(&verb).then_some("fig"));
+            arguments.extend(["get", "delete", "explain"].contains(&verb).then_some("fig"));
             let error = shell.fails(&arguments);
             let told = format!("{directory}: check the path; `lsm put` and `lsm load` create one");
             assert!(error.starts_with("there is no database in ") && error.ends_with(&told), "{error}");
@@ -282,7 +215,7 @@ fn a_database_that_is_open_elsewhere_is_in_use() {
 #[test]
 fn a_damaged_database_is_refused_and_named() {
     let shell = Shell::new();
-    shell.fruit();
+    fruit(&shell);
     shell.write("fruit.db/CURRENT", "not what stood here");
     let before = contents(&shell.path("fruit.db"));
     for arguments in [&["get", "fruit.db", "fig"][..], &["put", "fruit.db", "fig", "green"]] {
@@ -316,7 +249,21 @@ fn every_verb_has_its_help_with_an_example() {
     assert_eq!(shell.done(&["--version"]), format!("lsm {}\n", env!("CARGO_PKG_VERSION")));
     let help = shell.done(&["--help"]);
     assert!(!help.contains("tour-child"), "the tour's child is nobody's to call");
-    for verb in ["tour", "put", "get", "delete", "scan", "load", "stats", "levels", "bench"] {
+    for verb in [
+        "tour",
+        "put",
+        "get",
+        "delete",
+        "scan",
+        "load",
+        "stats",
+        "levels",
+        "verify",
+        "explain",
+        "checkpoint",
+        "simulate",
+        "bench",
+    ] {
         assert!(help.contains(&format!("  {verb} ")), "{help}");
         let help = shell.done(&[verb, "--help"]);
         assert!(help.contains(&format!("\n  lsm {verb}")), "{help}");

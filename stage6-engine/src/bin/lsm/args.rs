@@ -37,6 +37,17 @@ pub(crate) enum Verb {
     /// Draw the levels
     #[command(after_help = "Example:\n  lsm levels words.db")]
     Levels(Inspect),
+    /// Read all of it, and check every checksum, order and count
+    #[command(
+        after_help = "Exit code 0 says that it is sound, 1 that it is not. Nothing is changed.\n\nExample:\n  lsm verify words.db"
+    )]
+    Verify(Inspect),
+    /// Show what looking up one key asks: sources, filters, blocks, bytes
+    Explain(Explain),
+    /// Make a second database of the same contents, in no time and no room
+    Checkpoint(Checkpoint),
+    /// Compare compaction strategies on the same writes, without a disk
+    Simulate(Simulate),
     /// Measure it here: a new database, filled and read
     Bench(Bench),
     /// The tour's child: writes until it is killed
@@ -170,6 +181,103 @@ pub(crate) struct Load {
     /// Return when it is on the disk, not only in the operating system
     #[arg(long)]
     pub(crate) sync: bool,
+    #[command(flatten)]
+    pub(crate) tuning: Tuning,
+}
+
+/// For verbs that write much.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Tuning {
+    /// How tables are merged while it is open
+    #[arg(long, value_name = "STRATEGY", default_value = "leveled")]
+    pub(crate) strategy: Strategy,
+    /// Print flushes, merges and stalls on stderr as they happen, instead of a bar
+    #[arg(long)]
+    pub(crate) watch: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Strategy {
+    /// Good for reads and room: a file and what lies under it
+    Leveled,
+    /// Good for writes: runs of one size, all of each
+    Tiered,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "The key is looked up twice: with an empty cache, and once more.\n\nExample:\n  lsm explain words.db fig"
+)]
+pub(crate) struct Explain {
+    /// The directory of the database
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: PathBuf,
+    /// The key, taken as bytes
+    #[arg(allow_negative_numbers = true)]
+    pub(crate) key: OsString,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Its tables are the same files under a second name, so both directories must lie on one\nfile system, and a damaged file is damaged in both. It opens as a database of its own.\n\nExample:\n  lsm checkpoint words.db words-monday.db"
+)]
+pub(crate) struct Checkpoint {
+    /// The directory of the database
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: PathBuf,
+    /// The directory of the new one: empty, or not there yet
+    #[arg(value_name = "TARGET")]
+    pub(crate) target: PathBuf,
+}
+
+/// All writes are made before they are simulated, and every entry is kept in memory.
+const MAX_SIMULATED_WRITES: u64 = 100_000_000;
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  lsm simulate\n  lsm simulate --strategy tiered,leveled --skew skewed --svg amplification.svg"
+)]
+pub(crate) struct Simulate {
+    /// Which to compare [default: all]
+    #[arg(long = "strategy", value_name = "STRATEGY", value_delimiter = ',')]
+    pub(crate) strategies: Vec<Simulated>,
+    /// How many writes
+    #[arg(long, value_name = "N", default_value_t = 500_000, value_parser = clap::value_parser!(u64).range(1..=MAX_SIMULATED_WRITES))]
+    pub(crate) writes: u64,
+    /// To how many different keys
+    #[arg(long, value_name = "N", default_value_t = 50_000, value_parser = clap::value_parser!(u64).range(1..=MAX_SIMULATED_WRITES))]
+    pub(crate) keys: u64,
+    /// How many of a hundred writes delete
+    #[arg(long, value_name = "PERCENT", default_value_t = 5, value_parser = clap::value_parser!(u8).range(..=100))]
+    pub(crate) deletions: u8,
+    /// Which keys are written more often than others
+    #[arg(long, default_value = "uniform")]
+    pub(crate) skew: Skew,
+    /// Draw it into this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) svg: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Simulated {
+    /// Merge nothing
+    None,
+    /// Merge everything, again and again
+    Full,
+    /// Merge runs of one size
+    Tiered,
+    /// Merge a file with what lies under it
+    Leveled,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Skew {
+    /// Each as often as any other
+    Uniform,
+    /// A few of them very often
+    Skewed,
+    /// Each behind the last one, and again from the first
+    Ascending,
 }
 
 #[derive(Debug, clap::Args)]
@@ -201,6 +309,8 @@ pub(crate) struct Bench {
     /// Where the database is made, and removed afterwards [default: where temporary files are]
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) tuning: Tuning,
     /// What to measure
     #[arg(value_name = "WORKLOAD")]
     pub(crate) workloads: Vec<Workload>,

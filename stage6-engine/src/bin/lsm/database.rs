@@ -1,9 +1,13 @@
 //! How the verbs open a database.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use stage6_engine::{Db, Durability, Mode, Result};
+use stage6_engine::{Builder, Db, Durability, Leveled, Mode, Result, Tiered};
+
+use crate::args::{Strategy, Tuning};
+use crate::watch::Watch;
 
 /// Opens for reading alone: nothing in `directory` is changed.
 pub(crate) fn open_to_read(directory: &Path) -> Result<Db> {
@@ -12,8 +16,25 @@ pub(crate) fn open_to_read(directory: &Path) -> Result<Db> {
 
 /// Opens for writing, and creates what is missing.
 pub(crate) fn open_to_write(directory: &Path, sync: bool) -> Result<Db> {
-    let durability = if sync { Durability::Sync } else { Durability::Buffer };
-    Db::builder().durability(durability).open(directory)
+    Db::builder().durability(durability(sync)).open(directory)
+}
+
+/// Opens for writing what is there already.
+pub(crate) fn open_existing(directory: &Path) -> Result<Db> {
+    Db::builder().create_if_missing(false).open(directory)
+}
+
+pub(crate) fn durability(sync: bool) -> Durability {
+    if sync { Durability::Sync } else { Durability::Buffer }
+}
+
+/// A builder with what the command line says about merging and watching.
+pub(crate) fn tuned(tuning: &Tuning) -> Builder {
+    let builder = match tuning.strategy {
+        Strategy::Leveled => Db::builder().strategy(Leveled::default()),
+        Strategy::Tiered => Db::builder().strategy(Tiered::default()),
+    };
+    if tuning.watch { builder.listener(Arc::new(Watch::begin())) } else { builder }
 }
 
 /// Flushes, and waits until no background work is due.

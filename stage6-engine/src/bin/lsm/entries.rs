@@ -4,10 +4,10 @@ use std::ffi::OsStr;
 use std::io::{BufWriter, Write};
 use std::ops::Bound;
 
-use stage6_engine::{Db, Durability, Key, Range, Read, Value};
+use stage6_engine::{Db, Key, Range, Read, Value};
 
 use crate::args::{Delete, Get, Put, Scan};
-use crate::database::{open_to_read, open_to_write};
+use crate::database::{durability, open_to_read, open_to_write};
 use crate::failure::Failure;
 use crate::{show, tsv};
 
@@ -26,8 +26,8 @@ pub(crate) fn get(args: &Get, out: &mut dyn Write) -> Result<(), Failure> {
 
 /// Creates nothing: what is not there needs no deletion.
 pub(crate) fn delete(args: &Delete) -> Result<(), Failure> {
-    let durability = if args.sync { Durability::Sync } else { Durability::Buffer };
-    let db = Db::builder().create_if_missing(false).durability(durability).open(&args.directory)?;
+    let builder = Db::builder().create_if_missing(false).durability(durability(args.sync));
+    let db = builder.open(&args.directory)?;
     db.delete(bytes(&args.key))?;
     Ok(db.close()?)
 }

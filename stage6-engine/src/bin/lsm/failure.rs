@@ -24,6 +24,14 @@ pub(crate) enum Failure {
     #[error("cannot {operation} {file}: {source}")]
     File { operation: &'static str, file: String, source: io::Error },
 
+    /// The database is damaged so that it cannot be opened.
+    #[error("{because}; the database cannot be opened: look into its files one by one, by `lsm dump FILE`")]
+    Unopened { because: stage6_engine::Error },
+
+    /// `verify` found damage, and has named each.
+    #[error("the database is not sound: {} above", show::counted(*.problems as u64, "problem"))]
+    Unsound { problems: usize },
+
     /// A line that is no entry.
     #[error("{file}:{line}: {what}")]
     Malformed { file: String, line: u64, what: String },
@@ -33,7 +41,7 @@ pub(crate) enum Failure {
     #[error("{because}; the first {} of the file are loaded", show::counted(*.lines, "line"))]
     LoadEnded { because: Box<Failure>, lines: u64 },
 
-    /// The tour cannot begin with what it was given.
+    /// A verb cannot begin with what it was given.
     #[error("{what}")]
     Unfit { what: String },
 

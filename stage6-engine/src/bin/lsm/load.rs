@@ -9,7 +9,7 @@ use std::io::Write;
 use stage6_engine::{Db, WriteBatch};
 
 use crate::args::Load;
-use crate::database::open_to_write;
+use crate::database::{durability, tuned};
 use crate::failure::Failure;
 use crate::tsv::Lines;
 use crate::{progress, show};
@@ -18,11 +18,11 @@ use crate::{progress, show};
 const BATCH_BYTES: usize = 64 << 10;
 
 pub(crate) fn load(args: &Load, out: &mut dyn Write) -> Result<(), Failure> {
-    let progress = progress::of_bytes("loading");
+    let progress = if args.tuning.watch { progress::hidden() } else { progress::of_bytes("loading") };
     // First the file: without it no database is created.
     let mut lines = Lines::open(&args.file, &progress)?;
-    let mut loader =
-        Loader { db: open_to_write(&args.directory, args.sync)?, batch: WriteBatch::new(), lines: 0 };
+    let db = tuned(&args.tuning).durability(durability(args.sync)).open(&args.directory)?;
+    let mut loader = Loader { db, batch: WriteBatch::new(), lines: 0 };
     let result = loader.load(&mut lines);
     progress.finish_and_clear();
     result.map_err(|because| Failure::LoadEnded { because: Box::new(because), lines: loader.lines })?;

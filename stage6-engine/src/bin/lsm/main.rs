@@ -4,6 +4,10 @@
 //!   lsm VERB … ──▶ args ──▶ entries        put, get, delete, scan
 //!                       ──▶ load           a text file into a database
 //!                       ──▶ stats, levels  what a database says of itself
+//!                       ──▶ verify         whether all of it is sound
+//!                       ──▶ explain        what one lookup asks
+//!                       ──▶ checkpoint     a second database, by links
+//!                       ──▶ simulate       strategies side by side, without a disk
 //!                       ──▶ bench          how fast it is here
 //!                       ──▶ tour           what it does, shown and checked
 //!
@@ -24,11 +28,16 @@ mod show;
 mod tsv;
 mod progress;
 mod args;
+mod watch;
 mod database;
 mod entries;
 mod load;
 mod levels;
 mod stats;
+mod verify;
+mod explain;
+mod checkpoint;
+mod simulate;
 mod bench;
 mod tour;
 
@@ -69,6 +78,10 @@ fn run(verb: &Verb, out: &mut dyn Write) -> Result<(), Failure> {
         Verb::Load(args) => load::load(args, out),
         Verb::Stats(args) => stats::stats(args, out),
         Verb::Levels(args) => levels::levels(args, out),
+        Verb::Verify(args) => verify::verify(args, out),
+        Verb::Explain(args) => explain::explain(args, out),
+        Verb::Checkpoint(args) => checkpoint::checkpoint(args, out),
+        Verb::Simulate(args) => simulate::simulate(args, out),
         Verb::Bench(args) => bench::bench(args, out),
     }
 }

@@ -12,6 +12,11 @@ pub(crate) fn of_bytes(label: &'static str) -> ProgressBar {
     bar(label, 0, "{msg:12} [{bar:40}] {bytes} of {total_bytes}, {eta} left")
 }
 
+/// No bar: something else is shown meanwhile.
+pub(crate) fn hidden() -> ProgressBar {
+    ProgressBar::hidden()
+}
+
 /// It draws to stderr, and hides by itself when that is no terminal.
 fn bar(label: &'static str, total: u64, template: &str) -> ProgressBar {
     let style = ProgressStyle::with_template(template).expect("the template is ours").progress_chars("█ ");

@@ -18,14 +18,19 @@ pub(crate) fn number(number: u64) -> String {
     shown
 }
 
-/// A count with its noun: `1 table`, `2 tables`, `2 batches`.
+/// A count with its noun: `1 table`, `2 tables`, `2 batches`, `2 entries`.
 pub(crate) fn counted(count: u64, noun: &str) -> String {
-    let ending = match count {
-        1 => "",
-        _ if noun.ends_with("ch") || noun.ends_with("sh") => "es",
-        _ => "s",
+    let several = match noun.strip_suffix("ry") {
+        Some(stem) => format!("{stem}ries"),
+        None if noun.ends_with("ch") || noun.ends_with("sh") => format!("{noun}es"),
+        None => format!("{noun}s"),
     };
-    format!("{} {noun}{ending}", number(count))
+    format!("{} {}", number(count), if count == 1 { noun } else { &several })
+}
+
+/// A row of two columns: a name, and a number of it.
+pub(crate) fn row(name: &str, number: &str) -> String {
+    format!("{name:34}{number:>16}")
 }
 
 /// A size in the largest unit that leaves a digit before the point.
@@ -111,8 +116,8 @@ mod tests {
     #[test]
     fn one_is_not_many() {
         assert_eq!(
-            [counted(1, "batch"), counted(2, "batch"), counted(0, "word")],
-            ["1 batch", "2 batches", "0 words"]
+            [counted(1, "batch"), counted(2, "batch"), counted(0, "word"), counted(2, "entry")],
+            ["1 batch", "2 batches", "0 words", "2 entries"]
         );
     }
 

@@ -30,7 +30,7 @@ pub(crate) fn stats(args: &Inspect, out: &mut dyn Write) -> Result<(), Failure> 
         ("bytes in logs that do not count", show::number(dropped)),
         ("last sequence", show::number(stats.visible_sequence)),
     ] {
-        writeln!(out, "{name:34}{value:>16}")?;
+        writeln!(out, "{}", show::row(name, &value))?;
     }
     Ok(())
 }

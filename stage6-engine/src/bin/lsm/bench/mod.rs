@@ -24,7 +24,7 @@ use stage6_engine::Db;
 use tempfile::TempDir;
 
 use crate::args::{self, Workload};
-use crate::database::settle;
+use crate::database::{settle, tuned};
 use crate::failure::Failure;
 use crate::progress;
 use workload::Input;
@@ -87,7 +87,7 @@ impl Bench<'_> {
     fn fill(&mut self, workload: Workload) -> Result<Measurement, Failure> {
         self.filled = None;
         let filled = self.new_database()?;
-        let mut measured = Stopwatch::new(workload, self.args.keys);
+        let mut measured = Stopwatch::new(workload, self.args);
         match workload {
             Workload::Fillseq => workload::fill(&filled.db, &self.input, 0..self.args.keys, &mut measured)?,
             _ => workload::fill(&filled.db, &self.input, self.input.shuffled(), &mut measured)?,
@@ -103,7 +103,7 @@ impl Bench<'_> {
 
     fn read(&self, workload: Workload) -> Result<Measurement, Failure> {
         let db = &self.filled.as_ref().expect("a read follows a fill").db;
-        let mut measured = Stopwatch::new(workload, self.args.keys);
+        let mut measured = Stopwatch::new(workload, self.args);
         match workload {
             Workload::Readmissing => workload::read_missing(db, &self.input, &mut measured)?,
             Workload::Readseq => workload::read_in_order(db, &self.input, &mut measured)?,
@@ -116,7 +116,7 @@ impl Bench<'_> {
         let parent = self.args.dir.clone().unwrap_or_else(std::env::temp_dir);
         let directory = tempfile::Builder::new().prefix("lsm-bench-").tempdir_in(&parent);
         let directory = directory.map_err(Failure::file("create a directory in", &parent))?;
-        Ok(Filled { db: Db::open(directory.path())?, _directory: directory })
+        Ok(Filled { db: tuned(&self.args.tuning).open(directory.path())?, _directory: directory })
     }
 }
 
@@ -134,11 +134,15 @@ struct Stopwatch {
 const OPERATIONS_PER_TICK: u64 = 4_096;
 
 impl Stopwatch {
-    fn new(workload: Workload, operations: u64) -> Stopwatch {
+    fn new(workload: Workload, args: &args::Bench) -> Stopwatch {
+        let progress = match args.tuning.watch {
+            true => progress::hidden(),
+            false => progress::of_entries(report::name(workload), args.keys),
+        };
         Stopwatch {
             workload,
             latencies: Histogram::new_with_max(LONGEST_NANOS, 3).expect("the bounds are sound"),
-            progress: progress::of_entries(report::name(workload), operations),
+            progress,
             begin: None,
         }
     }

@@ -10,7 +10,7 @@ use super::Tour;
 use super::words::Words;
 use crate::args::Damage;
 use crate::failure::Failure;
-use crate::show;
+use crate::{explain, show};
 
 /// Words to show a lookup with.
 const SPECIMENS: [&str; 8] = [
@@ -56,7 +56,7 @@ fn show_longest_way(tour: &mut Tour<'_>, db: &Db, words: &[Vec<u8>]) -> Result<(
     let longest = lookups.into_iter().rev().max_by_key(|(_, _, touched)| length(touched));
     let (word, value, touched) = longest.expect("there is at least one word");
     tour.report.line(&format!("get {}", show::shortened(&show::on_one_line(&show::text(word)), 60)))?;
-    for line in way(&touched) {
+    for line in explain::way(&touched, "word") {
         tour.report.indented(&line)?;
     }
     let answer = value.map_or_else(|| "no such word".to_owned(), |value| show::text(&value));
@@ -69,38 +69,6 @@ fn length(touched: &[Touch]) -> (usize, Reverse<usize>) {
         count(|touch| matches!(touch, Touch::Table { .. })),
         Reverse(count(|touch| matches!(touch, Touch::Block { .. }))),
     )
-}
-
-/// What a lookup touched, a line for each source.
-fn way(touched: &[Touch]) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for touch in touched {
-        let (is_source, text) = match touch {
-            Touch::Memtable { entries } => {
-                (true, format!("memtable with {}", show::counted(*entries as u64, "word")))
-            }
-            Touch::Table { number, level } => (true, format!("level {level}, table {number:06}")),
-            Touch::Filter { may_contain: false } => (false, "its filter says no".to_owned()),
-            Touch::Filter { may_contain: true } => (false, "its filter says maybe".to_owned()),
-            Touch::Block { offset, bytes, cached } => {
-                let origin = if *cached { "found in the cache" } else { "read from the file" };
-                (
-                    false,
-                    format!(
-                        "block at {} of {}, {origin}",
-                        show::number(*offset),
-                        show::size(u64::from(*bytes))
-                    ),
-                )
-            }
-            other => (false, format!("{other:?}")),
-        };
-        match lines.last_mut() {
-            Some(line) if !is_source => *line += &format!(" · {text}"),
-            _ => lines.push(text),
-        }
-    }
-    lines
 }
 
 /// Words of the input with an ending that makes them none.
