@@ -108,6 +108,11 @@ impl<'a> Decoder<'a> {
         self.rest.len()
     }
 
+    /// The bytes that are left.
+    pub fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     /// A failure at the current position.
     pub fn malformed(&self, what: impl Into<String>) -> Malformed {
         Malformed { offset: self.position, what: what.into() }

@@ -38,6 +38,37 @@ impl Field {
     }
 }
 
+/// A stretch of a file: what it holds, or what is wrong with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part<C> {
+    /// The offset of its first byte.
+    pub start: usize,
+    /// The offset behind its last byte.
+    pub end: usize,
+    /// What it holds, or in words why nobody can say.
+    pub contents: Result<C, String>,
+    /// The fields of its bytes; none where it is damaged.
+    pub fields: Vec<Field>,
+}
+
+/// `fields` of `bytes`, with the fields of what those called `name` hold in their
+/// place, as `inner` names them. What it does not name is unclaimed.
+pub fn refined(
+    bytes: &[u8],
+    fields: &[Field],
+    name: &str,
+    inner: impl Fn(&[u8]) -> Vec<Field>,
+) -> Vec<Field> {
+    let refine = |field: &Field| match field.name == name {
+        true => {
+            let held = bytes.get(field.start..field.end).unwrap_or_default();
+            inner(held).into_iter().map(|inner| inner.shifted(field.start)).collect()
+        }
+        false => vec![field.clone()],
+    };
+    fields.iter().flat_map(refine).collect()
+}
+
 /// The name under which [`annotated_hex`] shows bytes that no field claims.
 pub const UNCLAIMED: &str = "(no field)";
 
@@ -103,5 +134,13 @@ mod tests {
              00000c  63                       (no field)\n"
         );
         assert_eq!(unclaimed(b"0123456789abc", &[field(0, 2, "a"), field(3, 12, "b")]), [(2, 3), (12, 13)]);
+    }
+
+    #[test]
+    fn what_a_field_holds_takes_its_place() {
+        let fields = [field(0, 2, "head"), field(2, 6, "body")];
+        let seen = refined(b"012345", &fields, "body", |held| vec![field(0, held.len() - 1, "inner")]);
+        assert_eq!(seen, [field(0, 2, "head"), Field { start: 2, end: 5, ..field(0, 3, "inner") }]);
+        assert_eq!(unclaimed(b"012345", &seen), [(5, 6)]);
     }
 }

@@ -139,6 +139,19 @@ impl Index {
     /// [`Malformed`] when bytes are missing or left, separators do not ascend, or
     /// the blocks do not fill exactly `data_bytes`.
     pub fn decode(decoder: &mut Decoder<'_>, data_bytes: u64) -> Result<Index, Malformed> {
+        let index = Index::decode_within(decoder, data_bytes)?;
+        if index.block_ends.last().copied().unwrap_or(0) != data_bytes {
+            return Err(decoder.malformed(format!("the blocks do not fill {data_bytes} bytes")));
+        }
+        Ok(index)
+    }
+
+    /// The same where only an upper bound of the data's bytes is known.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode), but for blocks that leave something of
+    /// `data_bytes`.
+    pub fn decode_within(decoder: &mut Decoder<'_>, data_bytes: u64) -> Result<Index, Malformed> {
         let mut index = Index { prefix: decoder.prefixed("common prefix")?.to_vec(), ..Index::default() };
         let count = decoder.length("separators")?;
         if count as u64 > data_bytes / LEAST_BLOCK_BYTES {
@@ -148,9 +161,6 @@ impl Index {
             index.decode_separator(decoder, data_bytes)?;
         }
         decoder.finish()?;
-        if index.block_ends.last().copied().unwrap_or(0) != data_bytes {
-            return Err(decoder.malformed(format!("the blocks do not fill {data_bytes} bytes")));
-        }
         Ok(index)
     }
 

@@ -61,10 +61,16 @@ impl Current {
             Err(error) if error.is_not_found() => return Ok(None),
             Err(error) => return Err(error),
         };
-        let bytes = file.read_all()?;
-        let name = file.describe();
-        let current = Current::decode(&mut Decoder::new(&bytes), &name);
-        current.map_err(|damage| damage.in_file(&name, 0))?.map(Some)
+        Current::from_bytes(&file.read_all()?, &file.describe()).map(Some)
+    }
+
+    /// Reads the bytes of a `CURRENT` that messages call `name`.
+    ///
+    /// # Errors
+    /// [`Error::Corruption`] or [`Error::Unsupported`] when they are not whole or
+    /// not known.
+    pub fn from_bytes(bytes: &[u8], name: &str) -> Result<Current> {
+        Current::decode(&mut Decoder::new(bytes), name).map_err(|damage| damage.in_file(name, 0))?
     }
 
     /// Replaces `CURRENT` in one durable step: this is the commit of an open.

@@ -201,6 +201,42 @@ pub fn decode_fragment<'a>(
     Ok(Fragment { kind, payload })
 }
 
+/// What stands behind the header at one place of a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place<'a> {
+    /// A fragment.
+    Fragment(Fragment<'a>),
+    /// The end of a block, in which no fragment begins.
+    Padding,
+    /// Nothing but zeros to the end of the file, if there is anything.
+    Zeros,
+}
+
+/// Reads what stands at `offset` of the file with this salt, where something
+/// begins. `decoder` stands there and reaches to the end of the file.
+///
+/// # Errors
+/// [`Malformed`] where nothing does that a writer writes.
+pub fn decode_place<'a>(decoder: &mut Decoder<'a>, salt: u32, offset: u64) -> Result<Place<'a>, Malformed> {
+    let left = block_left(offset);
+    if left < MIN_FRAGMENT_BYTES {
+        decoder.bytes("padding", decoder.remaining().min(left as usize))?;
+        return Ok(Place::Padding);
+    }
+    if decoder.rest().iter().all(|byte| *byte == 0) {
+        let length = decoder.remaining();
+        decoder.bytes("zeros", length)?;
+        decoder.explain(|| format!("{length} of them: room that was given ahead"));
+        return Ok(Place::Zeros);
+    }
+    let fragment = decode_fragment(decoder, salt, offset, left)?;
+    decoder.explain(|| match fragment.promised() {
+        Some(sequence) => format!("promise: every sequence up to {sequence} is durable"),
+        None => format!("{:?}, {} bytes", fragment.kind, fragment.payload.len()),
+    });
+    Ok(Place::Fragment(fragment))
+}
+
 /// How many bytes from `offset` to the end of its block.
 pub fn block_left(offset: u64) -> u64 {
     BLOCK_BYTES.saturating_sub(offset % BLOCK_BYTES)
@@ -229,24 +265,11 @@ pub fn layout(bytes: &[u8]) -> Vec<Field> {
     let Ok(Ok(header)) = Header::decode(&mut decoder, "log") else {
         return decoder.into_fields();
     };
-    loop {
+    while decoder.remaining() > 0 {
         let offset = decoder.position() as u64;
-        let left = block_left(offset);
-        if decoder.remaining() == 0 {
+        if decode_place(&mut decoder, header.salt, offset).is_err() {
             break;
         }
-        if left < MIN_FRAGMENT_BYTES {
-            let padding = decoder.remaining().min(left as usize);
-            if decoder.bytes("padding", padding).is_err() {
-                break;
-            }
-            continue;
-        }
-        let Ok(fragment) = decode_fragment(&mut decoder, header.salt, offset, left) else { break };
-        decoder.explain(|| match fragment.promised() {
-            Some(sequence) => format!("promise: every sequence up to {sequence} is durable"),
-            None => format!("{:?}, {} bytes", fragment.kind, fragment.payload.len()),
-        });
     }
     decoder.into_fields()
 }

@@ -13,11 +13,13 @@
 //! - [`writer`]: appends records; stops for good at the first failure.
 //! - [`reader`]: reads records up to the first damage, and finds promises behind it.
 //! - [`salvage`]: reads on behind damage, for whoever asks for what is left.
+//! - [`parts`]: a log taken apart, sound or not, for whoever looks at it.
 
 pub mod format;
 pub mod reader;
 pub mod writer;
 pub mod salvage;
+pub mod parts;
 
 pub use reader::{End, LogContents, Record};
 pub use salvage::{Damage, salvage_log};

@@ -61,7 +61,7 @@ pub fn salvage_log(file: &dyn ReadFile, number: u64, salt: u32) -> Result<(LogCo
 }
 
 /// Where the first record or promise behind `damage` begins.
-fn next_record(bytes: &[u8], damage: usize, salt: u32) -> Option<usize> {
+pub(super) fn next_record(bytes: &[u8], damage: usize, salt: u32) -> Option<usize> {
     use FragmentType::{First, Full, Promise};
     let mut position = damage.max(HEADER_BYTES);
     while position < bytes.len() {
