@@ -262,6 +262,7 @@ fn every_verb_has_its_help_with_an_example() {
         "explain",
         "checkpoint",
         "simulate",
+        "shell",
         "bench",
     ] {
         assert!(help.contains(&format!("  {verb} ")), "{help}");

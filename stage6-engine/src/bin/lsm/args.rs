@@ -46,6 +46,8 @@ pub(crate) enum Verb {
     Explain(Explain),
     /// Make a second database of the same contents, in no time and no room
     Checkpoint(Checkpoint),
+    /// Type commands at an open database, or pipe them in
+    Shell(Shell),
     /// Compare compaction strategies on the same writes, without a disk
     Simulate(Simulate),
     /// Measure it here: a new database, filled and read
@@ -154,6 +156,13 @@ pub(crate) struct Scan {
     /// Only keys before this one
     #[arg(long, value_name = "KEY")]
     pub(crate) to: Option<OsString>,
+    #[command(flatten)]
+    pub(crate) listing: Listing,
+}
+
+/// How entries are printed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
+pub(crate) struct Listing {
     /// From the last key to the first
     #[arg(long)]
     pub(crate) reverse: bool,
@@ -228,6 +237,22 @@ pub(crate) struct Checkpoint {
     /// The directory of the new one: empty, or not there yet
     #[arg(value_name = "TARGET")]
     pub(crate) target: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Type `help` for the commands. When commands are piped in, errors name the line, the rest goes on,\nand the exit code is 1 if a command failed.\n\nExamples:\n  lsm shell fruit.db\n  echo 'put fig \"light green\"' | lsm shell fruit.db"
+)]
+pub(crate) struct Shell {
+    /// The directory of the database; created if it is missing
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: PathBuf,
+    /// Open it for reading alone; others may read it at the same time
+    #[arg(long)]
+    pub(crate) read_only: bool,
+    /// Keep what is typed at a terminal in this file, for the next time
+    #[arg(long, value_name = "FILE")]
+    pub(crate) history: Option<PathBuf>,
 }
 
 /// All writes are made before they are simulated, and every entry is kept in memory.

@@ -6,7 +6,7 @@ use std::ops::Bound;
 
 use stage6_engine::{Db, Key, Range, Read, Value};
 
-use crate::args::{Delete, Get, Put, Scan};
+use crate::args::{Delete, Get, Listing, Put, Scan};
 use crate::database::{durability, open_to_read, open_to_write};
 use crate::failure::Failure;
 use crate::{show, tsv};
@@ -33,12 +33,16 @@ pub(crate) fn delete(args: &Delete) -> Result<(), Failure> {
 }
 
 pub(crate) fn scan(args: &Scan, out: &mut dyn Write) -> Result<(), Failure> {
-    let range = stretch(&open_to_read(&args.directory)?, args);
+    list(stretch(&open_to_read(&args.directory)?, args), &args.listing, out)
+}
+
+/// Prints a stretch of entries, a line each.
+pub(crate) fn list(range: Range, listing: &Listing, out: &mut dyn Write) -> Result<(), Failure> {
     let mut out = BufWriter::new(out);
-    let limit = args.limit.unwrap_or(usize::MAX);
-    match args.reverse {
-        false => print(range.take(limit), args.keys_only, &mut out)?,
-        true => print(range.rev().take(limit), args.keys_only, &mut out)?,
+    let limit = listing.limit.unwrap_or(usize::MAX);
+    match listing.reverse {
+        false => print(range.take(limit), listing.keys_only, &mut out)?,
+        true => print(range.rev().take(limit), listing.keys_only, &mut out)?,
     }
     Ok(out.flush()?)
 }

@@ -32,6 +32,14 @@ pub(crate) enum Failure {
     #[error("the database is not sound: {} above", show::counted(*.problems as u64, "problem"))]
     Unsound { problems: usize },
 
+    /// A line of the shell that is no command, or one that cannot be done now.
+    #[error("{what}")]
+    Command { what: String },
+
+    /// A script of the shell went on behind commands that failed.
+    #[error("{} failed; the lines above say which", show::counted(*.failed, "command"))]
+    Commands { failed: u64 },
+
     /// A line that is no entry.
     #[error("{file}:{line}: {what}")]
     Malformed { file: String, line: u64, what: String },

@@ -11,7 +11,7 @@
 
 use std::io::Write;
 
-use stage6_engine::TableInfo;
+use stage6_engine::{Db, TableInfo};
 
 use crate::args::Inspect;
 use crate::database::open_to_read;
@@ -22,7 +22,12 @@ use crate::show;
 pub(crate) const BAR_COLUMNS: usize = 44;
 
 pub(crate) fn levels(args: &Inspect, out: &mut dyn Write) -> Result<(), Failure> {
-    let levels = open_to_read(&args.directory)?.levels();
+    draw(&open_to_read(&args.directory)?, out)
+}
+
+/// Draws the levels of an open database; the largest has the longest bar.
+pub(crate) fn draw(db: &Db, out: &mut dyn Write) -> Result<(), Failure> {
+    let levels = db.levels();
     let largest = levels.iter().map(|tables| bytes(tables)).max().unwrap_or(0);
     for line in picture(&levels, largest) {
         writeln!(out, "{line}")?;

@@ -7,6 +7,7 @@
 //!                       ──▶ verify         whether all of it is sound
 //!                       ──▶ explain        what one lookup asks
 //!                       ──▶ checkpoint     a second database, by links
+//!                       ──▶ shell          the same, and more, at a prompt
 //!                       ──▶ simulate       strategies side by side, without a disk
 //!                       ──▶ bench          how fast it is here
 //!                       ──▶ tour           what it does, shown and checked
@@ -38,6 +39,7 @@ mod verify;
 mod explain;
 mod checkpoint;
 mod simulate;
+mod shell;
 mod bench;
 mod tour;
 
@@ -81,6 +83,7 @@ fn run(verb: &Verb, out: &mut dyn Write) -> Result<(), Failure> {
         Verb::Verify(args) => verify::verify(args, out),
         Verb::Explain(args) => explain::explain(args, out),
         Verb::Checkpoint(args) => checkpoint::checkpoint(args, out),
+        Verb::Shell(args) => shell::shell(args, out),
         Verb::Simulate(args) => simulate::simulate(args, out),
         Verb::Bench(args) => bench::bench(args, out),
     }

@@ -125,7 +125,7 @@ fn unescape(field: &[u8]) -> Result<Vec<u8>, String> {
 }
 
 /// The byte that stands behind a backslash, and what follows it.
-fn unescape_one(escape: &[u8]) -> Option<(u8, &[u8])> {
+pub(crate) fn unescape_one(escape: &[u8]) -> Option<(u8, &[u8])> {
     match escape {
         [b't', rest @ ..] => Some((b'\t', rest)),
         [b'n', rest @ ..] => Some((b'\n', rest)),
