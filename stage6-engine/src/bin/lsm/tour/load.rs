@@ -2,32 +2,46 @@
 
 use std::time::Instant;
 
-use stage6_engine::{Db, TableInfo, WriteBatch};
+use parking_lot::Mutex;
+use stage6_engine::{Db, Event, Listener, TableInfo, WriteBatch};
 
 use super::Tour;
 use crate::database::settle;
 use crate::failure::Failure;
-use crate::{levels, show};
+use crate::{levels, show, watch};
 
 /// How many words a batch has.
 const BATCH_WORDS: usize = 100;
 
-pub(super) fn chapter(tour: &mut Tour<'_>, db: &Db) -> Result<(), Failure> {
+/// The merge that was begun last, in words.
+#[derive(Debug, Default)]
+pub(super) struct LastMerge(Mutex<Option<String>>);
+
+impl Listener for LastMerge {
+    fn on_event(&self, event: &Event) {
+        if let Event::CompactionBegun { .. } = event {
+            *self.0.lock() = Some(watch::line(event));
+        }
+    }
+}
+
+pub(super) fn chapter(tour: &mut Tour<'_>, db: &Db, last_merge: &LastMerge) -> Result<(), Failure> {
     tour.report.heading("The words go in, in no order")?;
     tour.report.say(&format!(
         "A batch of {BATCH_WORDS} words is one record of the journal (stage 2); then its words go into the memtable \
          (stage 1). A full memtable is flushed to a table of level 0 (stages 3 and 4). Compactions merge \
          tables into the levels below (stage 5). While the words go in:"
     ))?;
-    load(tour, db)?;
+    load(tour, db, last_merge)?;
     settle(db)?;
     tour.report.say("And when all background work is done:")?;
     draw(tour, db)?;
     check(tour, db)
 }
 
-/// Writes all words, and draws the levels four times on the way.
-fn load(tour: &mut Tour<'_>, db: &Db) -> Result<(), Failure> {
+/// Writes all words, and draws the levels four times on the way, below the merge that
+/// was begun last.
+fn load(tour: &mut Tour<'_>, db: &Db, last_merge: &LastMerge) -> Result<(), Failure> {
     let Tour { report, words, .. } = tour;
     let full_bytes = full_bar_bytes(words.bytes());
     let entries = words.shuffled();
@@ -38,6 +52,9 @@ fn load(tour: &mut Tour<'_>, db: &Db) -> Result<(), Failure> {
         write(db, words)?;
         if let Some(quarter) = quarters.iter().rposition(|end| *end == index + 1) {
             report.line(&progress(db, 25 * (quarter + 1), begin))?;
+            if let Some(merge) = &*last_merge.0.lock() {
+                report.indented(&show::shortened(merge, show::COLUMNS - 3))?;
+            }
             for line in levels::picture(&db.levels(), full_bytes) {
                 report.indented(&line)?;
             }

@@ -25,6 +25,7 @@ mod next;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use stage6_engine::{Builder, Db, Leveled};
 use tempfile::TempDir;
@@ -33,6 +34,7 @@ use crate::args::{self, Damage};
 use crate::failure::Failure;
 use crate::show;
 pub(crate) use crash::write_until_killed;
+use load::LastMerge;
 use report::Report;
 use words::Words;
 
@@ -63,8 +65,9 @@ pub(crate) fn run(args: &args::Tour, out: &mut dyn Write) -> Result<(), Failure>
     let mut tour = Tour { report: Report::new(out), words, damage: args.damage };
     introduce(&mut tour, &place)?;
 
-    let db = options(args.damage).open(place.directory())?;
-    load::chapter(&mut tour, &db)?;
+    let last_merge = Arc::new(LastMerge::default());
+    let db = options(args.damage).listener(last_merge.clone()).open(place.directory())?;
+    load::chapter(&mut tour, &db, &last_merge)?;
     lookups::chapter(&mut tour, &db)?;
     walks::chapter(&mut tour, &db)?;
     past::chapter(&mut tour, &db)?;

@@ -15,10 +15,11 @@ const TO_READ: [(&str, &str); 6] = [
     ("stage1-memtable/README.md", "building all of it yourself, stage by stage"),
 ];
 
-const TO_TRY: [&str; 4] = [
+const TO_TRY: [&str; 5] = [
     "cargo run --release -- load words.db data/wordnet/wordnet.tsv.gz",
     "cargo run --release -- scan words.db --prefix photo --limit 5",
     "cargo run --release -- levels words.db",
+    "cargo run --release -- shell words.db",
     "cargo run --release -- bench",
 ];
 
