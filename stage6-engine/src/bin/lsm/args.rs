@@ -50,6 +50,8 @@ pub(crate) enum Verb {
     Shell(Shell),
     /// Compare compaction strategies on the same writes, without a disk
     Simulate(Simulate),
+    /// Show what a file holds, field by field, or a line for each file of a directory
+    Dump(Dump),
     /// Measure it here: a new database, filled and read
     Bench(Bench),
     /// The tour's child: writes until it is killed
@@ -310,6 +312,30 @@ pub(crate) struct Inspect {
     /// The directory of the database
     #[arg(value_name = "DIR")]
     pub(crate) directory: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Damage is shown in its place, with all that is sound around it, and the exit code is 1.\nKeys \
+                  and values have the escapes of `lsm scan`.\n\nExamples:\n  lsm dump words.db\n  lsm dump \
+                  words.db/000002.sst --entries --limit 10\n  lsm dump words.db/CURRENT --hex"
+)]
+pub(crate) struct Dump {
+    /// A table, a log, a manifest or CURRENT; or a directory of them
+    #[arg(value_name = "PATH")]
+    pub(crate) path: PathBuf,
+    /// Every byte, with the field that it belongs to
+    #[arg(long, conflicts_with_all = ["json", "entries", "limit"])]
+    pub(crate) hex: bool,
+    /// As JSON, a line for each part, with keys and values in full
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The entries of a table too, not only its blocks
+    #[arg(long)]
+    pub(crate) entries: bool,
+    /// At most N batches, edits or blocks, and N entries of each
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
 }
 
 /// The random order of the keys is made in memory, eight bytes a key.

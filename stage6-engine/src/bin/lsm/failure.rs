@@ -49,6 +49,14 @@ pub(crate) enum Failure {
     #[error("{because}; the first {} of the file are loaded", show::counted(*.lines, "line"))]
     LoadEnded { because: Box<Failure>, lines: u64 },
 
+    /// A file cannot be dumped, because it is none of a database.
+    #[error("{file} is no file of a database; expected is {expected}")]
+    Foreign { file: String, expected: &'static str },
+
+    /// What was dumped has damage, which the output shows in its place.
+    #[error("{what}")]
+    Damaged { what: String },
+
     /// A verb cannot begin with what it was given.
     #[error("{what}")]
     Unfit { what: String },

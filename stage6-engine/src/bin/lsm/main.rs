@@ -9,6 +9,7 @@
 //!                       ──▶ checkpoint     a second database, by links
 //!                       ──▶ shell          the same, and more, at a prompt
 //!                       ──▶ simulate       strategies side by side, without a disk
+//!                       ──▶ dump           what a file holds
 //!                       ──▶ bench          how fast it is here
 //!                       ──▶ tour           what it does, shown and checked
 //!
@@ -40,6 +41,7 @@ mod explain;
 mod checkpoint;
 mod simulate;
 mod shell;
+mod dump;
 mod bench;
 mod tour;
 
@@ -85,6 +87,7 @@ fn run(verb: &Verb, out: &mut dyn Write) -> Result<(), Failure> {
         Verb::Checkpoint(args) => checkpoint::checkpoint(args, out),
         Verb::Shell(args) => shell::shell(args, out),
         Verb::Simulate(args) => simulate::simulate(args, out),
+        Verb::Dump(args) => dump::dump(args, out),
         Verb::Bench(args) => bench::bench(args, out),
     }
 }
