@@ -109,12 +109,22 @@ fn directory_of(vfs: &dyn Vfs) -> String {
 fn lock(vfs: &dyn Vfs, options: &Options) -> Result<Box<dyn Lock>> {
     let mode = if options.read_only { LockMode::Shared } else { LockMode::Exclusive };
     let taken = match vfs.lock(mode) {
+        Err(error) if error.is_not_found() && Current::read(vfs)?.is_some() => {
+            Some(Box::new(NobodyWrites) as _)
+        }
         // A directory that no writer ever had open holds no database.
         Err(error) if error.is_not_found() => return Err(Error::NotFound { directory: directory_of(vfs) }),
         result => result?,
     };
     taken.ok_or_else(|| Error::InUse { directory: directory_of(vfs) })
 }
+
+/// Stands for the lock of a copy that came without its LOCK file, a backup for
+/// example: every writer makes that file first, so none has it open.
+#[derive(Debug)]
+struct NobodyWrites;
+
+impl Lock for NobodyWrites {}
 
 /// INV-RECOVER-4.
 fn check_is_empty(vfs: &dyn Vfs, files: &[FileId]) -> Result<()> {

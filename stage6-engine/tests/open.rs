@@ -255,6 +255,19 @@ fn after_an_explicit_close_everybody_else_is_told() -> Result<()> {
 }
 
 #[test]
+fn a_copy_without_its_lock_file_can_be_read() -> Result<()> {
+    let parent = temporary();
+    let db = Db::open(parent.path())?;
+    db.put("a", "")?;
+    db.close()?;
+    std::fs::remove_file(parent.path().join("LOCK")).expect("it is there");
+    let copy = Db::builder().read_only().open(parent.path())?;
+    assert_eq!(keys(&copy)?, ["a"]);
+    assert!(!parent.path().join("LOCK").exists(), "reading writes nothing");
+    Ok(())
+}
+
+#[test]
 fn a_database_in_memory_is_gone_with_its_last_handle() -> Result<()> {
     let (first, second) = (Db::builder().open_in_memory()?, Db::builder().open_in_memory()?);
     first.put("a", "")?;
