@@ -338,6 +338,14 @@ impl sealed::Source for Snapshot {
     }
 }
 
+/// The same moment, held once more.
+impl Clone for Snapshot {
+    fn clone(&self) -> Snapshot {
+        self.handle.engine.snapshots.register_again(self.sequence);
+        Snapshot { handle: Arc::clone(&self.handle), sequence: self.sequence }
+    }
+}
+
 impl Drop for Snapshot {
     fn drop(&mut self) {
         self.handle.engine.snapshots.release(self.sequence);
@@ -504,7 +512,7 @@ impl Builder {
         self.options.check()?;
         let path = path.as_ref();
         let vfs = if self.options.may_create() { OsVfs::create(path) } else { OsVfs::existing(path) };
-        let vfs = vfs.map_err(|error| match error.is_not_found() {
+        let vfs = vfs.map_err(|error| match error.is_not_found() && !self.options.may_create() {
             true => crate::Error::NotFound { directory: path.display().to_string() },
             false => crate::Error::Storage(error),
         });

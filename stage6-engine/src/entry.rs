@@ -71,6 +71,12 @@ impl From<Value> for Bytes {
     }
 }
 
+impl From<Value> for Vec<u8> {
+    fn from(value: Value) -> Vec<u8> {
+        value.0.into()
+    }
+}
+
 impl Deref for Value {
     type Target = [u8];
 

@@ -141,7 +141,7 @@ pub(crate) fn check_order((lower, upper): &Bounds) -> Result<()> {
     match (lower, upper) {
         (Included(first) | Excluded(first), Included(last) | Excluded(last)) if first > last => {
             Err(Error::Storage(StorageError::invalid_argument(format!(
-                "the range begins behind its end: from {lower:?} to {upper:?}; swap its ends"
+                "the range begins behind its end: from {first:?} to {last:?}; swap its ends"
             ))))
         }
         (Unbounded | Included(_) | Excluded(_), _) => Ok(()),

@@ -54,6 +54,11 @@ impl Snapshots {
         sequence
     }
 
+    /// Protects once more what somebody already protects.
+    pub(crate) fn register_again(&self, sequence: Sequence) {
+        *self.holders.lock().entry(sequence).or_insert(0) += 1;
+    }
+
     pub(crate) fn release(&self, sequence: Sequence) {
         let mut holders = self.holders.lock();
         if let Some(count) = holders.get_mut(&sequence) {

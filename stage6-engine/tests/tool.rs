@@ -368,3 +368,40 @@ fn a_tour_without_words_does_not_begin() {
     assert!(shell.fails(&["tour", "--data", "bad.tsv"]).starts_with("bad.tsv:2: there is no tab"));
     assert!(shell.fails(&["tour", "--data", "nowhere.tsv"]).starts_with("cannot open nowhere.tsv: "));
 }
+
+/// The one log of a database that was not flushed.
+fn the_log(shell: &Shell) -> PathBuf {
+    let directory = shell.path("fruit.db");
+    let mut files = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    files.find(|file| file.extension().is_some_and(|extension| extension == "log")).unwrap()
+}
+
+#[test]
+fn what_opening_leaves_out_is_said_by_every_verb() {
+    let shell = Shell::new();
+    shell.write("in.tsv", "a\t1\nb\t2\n");
+    shell.done(&["load", "fruit.db", "in.tsv"]);
+    let log = the_log(&shell);
+    // Of the record only the first bytes are left: a torn tail, as after a crash.
+    let bytes = std::fs::read(&log).unwrap();
+    std::fs::write(&log, &bytes[..40]).unwrap();
+    let scan = shell.run(&["scan", "fruit.db"]);
+    assert!(scan.errors.contains("8 bytes from offset 32 do not count"), "{}", scan.errors);
+    assert!(shell.run(&["verify", "fruit.db"]).out.contains("sound, but for the end of a log"));
+    std::fs::remove_file(&log).unwrap();
+    assert!(shell.done(&["verify", "fruit.db"]).contains("note: there is no log"));
+}
+
+#[test]
+fn a_scan_may_go_on_behind_a_damaged_log() {
+    let shell = Shell::new();
+    shell.write("in.tsv", "a\t1\n");
+    shell.done(&["load", "fruit.db", "in.tsv"]);
+    let log = the_log(&shell);
+    let mut bytes = std::fs::read(&log).unwrap();
+    bytes[40] ^= 1;
+    std::fs::write(&log, bytes).unwrap();
+    assert!(shell.fails(&["scan", "fruit.db"]).contains("promised durable"));
+    let salvaged = shell.run(&["scan", "fruit.db", "--recovery", "salvage"]);
+    assert!(salvaged.errors.contains("the writes 1 to 1 are lost"), "{}", salvaged.errors);
+}

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use stage6_engine::RecoveryMode;
 
 /// A crash-safe key-value database, from the command line.
 #[derive(Debug, Parser)]
@@ -158,8 +159,36 @@ pub(crate) struct Scan {
     /// Only keys before this one
     #[arg(long, value_name = "KEY")]
     pub(crate) to: Option<OsString>,
+    /// What to make of logs that are not whole
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) recovery: Recovery,
     #[command(flatten)]
     pub(crate) listing: Listing,
+}
+
+/// What to make of logs that are not whole.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Recovery {
+    /// Any damage is an error
+    Strict,
+    /// What nobody was promised may be missing at the end
+    #[default]
+    TornTail,
+    /// Everything up to the first damage
+    PointInTime,
+    /// Everything that is whole, with gaps
+    Salvage,
+}
+
+impl From<Recovery> for RecoveryMode {
+    fn from(recovery: Recovery) -> RecoveryMode {
+        match recovery {
+            Recovery::Strict => RecoveryMode::Strict,
+            Recovery::TornTail => RecoveryMode::TolerateTornTail,
+            Recovery::PointInTime => RecoveryMode::PointInTime,
+            Recovery::Salvage => RecoveryMode::Salvage,
+        }
+    }
 }
 
 /// How entries are printed.

@@ -7,7 +7,7 @@ use std::ops::Bound;
 use stage6_engine::{Db, Key, Range, Read, Value};
 
 use crate::args::{Delete, Get, Listing, Put, Scan};
-use crate::database::{durability, open_to_read, open_to_write};
+use crate::database::{durability, open_to_read, open_to_read_as, open_to_write};
 use crate::failure::Failure;
 use crate::{show, tsv};
 
@@ -33,7 +33,7 @@ pub(crate) fn delete(args: &Delete) -> Result<(), Failure> {
 }
 
 pub(crate) fn scan(args: &Scan, out: &mut dyn Write) -> Result<(), Failure> {
-    list(stretch(&open_to_read(&args.directory)?, args), &args.listing, out)
+    list(stretch(&open_to_read_as(&args.directory, args.recovery)?, args), &args.listing, out)
 }
 
 /// Prints a stretch of entries, a line each.

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::Path;
 
+use stage6_engine::ErrorKind;
+
 use crate::show;
 
 /// What ends a verb with exit code 1.
@@ -11,6 +13,10 @@ pub(crate) enum Failure {
     /// The database said so.
     #[error(transparent)]
     Database(stage6_engine::Error),
+
+    /// A file is damaged, and the database did not say what to do.
+    #[error("{0}; restore it from a copy; `lsm verify` lists all damage")]
+    Corrupt(stage6_engine::Error),
 
     /// A verb that creates none found no database.
     #[error("there is no database in {directory}: check the path; `lsm put` and `lsm load` create one")]
@@ -79,6 +85,9 @@ impl From<stage6_engine::Error> for Failure {
     fn from(error: stage6_engine::Error) -> Failure {
         match error {
             stage6_engine::Error::NotFound { directory } => Failure::NoDatabase { directory },
+            error if error.kind() == ErrorKind::Corruption && !error.to_string().contains("restore") => {
+                Failure::Corrupt(error)
+            }
             error => Failure::Database(error),
         }
     }

@@ -11,7 +11,7 @@
 //! reading that line gives the entry back, whatever its bytes are.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Seek};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
@@ -36,12 +36,18 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
-    /// Opens `path`; `progress` is told of every byte that is read from it.
+    /// Opens `path`, or the standard input for `-`; `progress` is told of every byte that is read from it.
     pub(crate) fn open(path: &Path, progress: &ProgressBar) -> Result<Lines, Failure> {
-        let mut file = File::open(path).map_err(Failure::file("open", path))?;
-        let is_compressed = begins_with_magic(&mut file).map_err(Failure::file("read", path))?;
-        progress.set_length(file.metadata().map_or(0, |metadata| metadata.len()));
-        let plain = BufReader::new(progress.wrap_read(file));
+        let input: Box<dyn Read> = if path == Path::new("-") {
+            Box::new(io::stdin())
+        } else {
+            let file = File::open(path).map_err(Failure::file("open", path))?;
+            progress.set_length(file.metadata().map_or(0, |metadata| metadata.len()));
+            Box::new(file)
+        };
+        let mut plain = BufReader::new(progress.wrap_read(input));
+        let start = plain.fill_buf().map_err(Failure::file("read", path))?;
+        let is_compressed = start.starts_with(&GZIP_MAGIC);
         let reader: Box<dyn BufRead> = match is_compressed {
             true => Box::new(BufReader::new(MultiGzDecoder::new(plain))),
             false => Box::new(plain),
@@ -77,13 +83,6 @@ impl Iterator for Lines {
         self.has_failed = line.is_err();
         line.transpose()
     }
-}
-
-fn begins_with_magic(file: &mut File) -> io::Result<bool> {
-    let mut start = Vec::new();
-    file.take(GZIP_MAGIC.len() as u64).read_to_end(&mut start)?;
-    file.rewind()?;
-    Ok(start == GZIP_MAGIC)
 }
 
 fn parse(line: &[u8]) -> Result<Line, String> {

@@ -72,6 +72,10 @@ fn rows_of<R: Records>(part: &Part<Contents>, records: &mut R, number: Option<u6
         Ok(Contents::Padding) => {
             Row::new("padding", span, format!("{bytes} to the end of the block"), vec![])
         }
+        // A log may have been created and not written to; a manifest counts once it was.
+        Ok(Contents::Zeros) if part.start == 0 && R::PAYLOAD == Edits::PAYLOAD => {
+            Row::damage(span, "a manifest begins with its header, and here there is none")
+        }
         Ok(Contents::Zeros) => Row::new("zeros", span, format!("{bytes} that were never written"), vec![]),
         Err(what) => Row::damage(span, what),
     }]

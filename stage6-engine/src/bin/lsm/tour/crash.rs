@@ -35,10 +35,9 @@ const KILL_AFTER_MILLIS: std::ops::Range<u64> = 300..700;
 pub(super) fn chapter(tour: &mut Tour<'_>, directory: &Path) -> Result<(), Failure> {
     tour.report.heading("Killed while writing")?;
     tour.report.say(&format!(
-        "A child process opens the same database, writes numbered batches of {} entries and prints each \
-         number when its write has returned; every {SYNC_EVERY}th is synced. At a moment that it does not know \
-         we send it signal 9.",
-        PARTS + 1
+        "A child process opens the same database, writes numbered batches of {PARTS} new entries and one \
+         counter that each overwrites, and prints each number when its write has returned; every {SYNC_EVERY}th \
+         is synced. At a moment that it does not know we send it signal 9."
     ))?;
     let prefix = unused_prefix(tour);
     let killed = run_and_kill(directory, &prefix)?;
