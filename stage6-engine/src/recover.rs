@@ -60,7 +60,6 @@ use stage5_compaction::wal::vfs::{FileId, Lock, LockMode, Vfs};
 use crate::counters::RecoveryReport;
 use crate::engine::{Engine, Parts, Writer};
 use crate::error::{Error, Result};
-
 use crate::options::Options;
 use crate::schedule::Schedule;
 use crate::snapshot::Snapshots;

@@ -405,3 +405,23 @@ fn a_scan_may_go_on_behind_a_damaged_log() {
     let salvaged = shell.run(&["scan", "fruit.db", "--recovery", "salvage"]);
     assert!(salvaged.errors.contains("the writes 1 to 1 are lost"), "{}", salvaged.errors);
 }
+
+#[test]
+fn verifying_goes_on_behind_a_damaged_log() {
+    let shell = Shell::new();
+    shell.write("in.tsv", "a\t1\n");
+    shell.done(&["load", "fruit.db", "in.tsv"]);
+    shell.done(&["put", "fruit.db", "b", "2", "--sync"]);
+    let log = the_log(&shell);
+    let mut bytes = std::fs::read(&log).unwrap();
+    bytes[40] ^= 1;
+    std::fs::write(&log, bytes).unwrap();
+    let verified = shell.run(&["verify", "fruit.db"]);
+    assert_eq!(verified.code, Some(1));
+    assert!(
+        verified.out.contains("problem: ") && verified.out.contains("promised durable"),
+        "{}",
+        verified.out
+    );
+    assert!(verified.out.contains("entries in tables                                1"), "{}", verified.out);
+}

@@ -8,28 +8,38 @@
 //! ```
 //!
 //! The database is opened read-only: opening replays the logs, and thereby checks
-//! each record of them. A table that was damaged is read as far as the others;
-//! a damaged log or manifest keeps the database from opening, and is the error.
+//! each record of them. Damage does not end it: a damaged log is a problem, and what
+//! is whole of it is taken (by salvage, which writes nothing here), so that the
+//! tables are read all the same. Only a damaged manifest or `CURRENT` ends it:
+//! without them nobody knows which files count.
 
 use std::io::Write;
 
-use stage6_engine::{Db, ErrorKind, Mode};
+use stage6_engine::{Db, Error, ErrorKind, Mode};
 
-use crate::args::Inspect;
-use crate::database::open_to_read;
+use crate::args::{Inspect, Recovery};
+use crate::database::{open_to_read, open_to_read_as};
 use crate::failure::Failure;
 use crate::{progress, show};
 
 pub(crate) fn verify(args: &Inspect, out: &mut dyn Write) -> Result<(), Failure> {
-    let db = open_to_read(&args.directory).map_err(|because| match because.kind() {
-        ErrorKind::Corruption | ErrorKind::Unsupported => Failure::Unopened { because },
-        _ => because.into(),
-    })?;
-    report(&db, out)
+    let because = match open_to_read(&args.directory) {
+        Ok(db) => return report(&db, None, out),
+        Err(because) => because,
+    };
+    match because.kind() {
+        ErrorKind::Corruption | ErrorKind::Unsupported => {}
+        _ => return Err(because.into()),
+    }
+    match open_to_read_as(&args.directory, Recovery::Salvage) {
+        Ok(db) => report(&db, Some(&because), out),
+        Err(_) => Err(Failure::Unopened { because }),
+    }
 }
 
-/// Verifies an open database, and fails when it is not sound.
-pub(crate) fn report(db: &Db, out: &mut dyn Write) -> Result<(), Failure> {
+/// Verifies an open database, and fails when it is not sound. `found` is a problem
+/// that was found by opening it.
+pub(crate) fn report(db: &Db, found: Option<&Error>, out: &mut dyn Write) -> Result<(), Failure> {
     let bar = progress::of_bytes("verifying");
     let report = db.verify_with(|progress| {
         bar.set_length(progress.bytes_total);
@@ -50,10 +60,12 @@ pub(crate) fn report(db: &Db, out: &mut dyn Write) -> Result<(), Failure> {
         let last = show::number(db.stats().visible_sequence);
         writeln!(out, "note: there is no log: writes behind number {last}, if there were any, were in it")?;
     }
-    for problem in &report.problems {
-        writeln!(out, "problem: {}", show::on_one_line(&problem.to_string()))?;
+    let problems = report.problems.iter().map(ToString::to_string);
+    let problems: Vec<String> = found.map(ToString::to_string).into_iter().chain(problems).collect();
+    for problem in &problems {
+        writeln!(out, "problem: {}", show::on_one_line(problem))?;
     }
-    match report.problems.len() {
+    match problems.len() {
         0 if db.recovery_report().replay.dropped.is_empty() => {
             Ok(writeln!(out, "sound: every checksum, order and count is right")?)
         }

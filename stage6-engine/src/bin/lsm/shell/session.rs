@@ -97,7 +97,7 @@ impl Session {
             Command::Status => self.show_status(out),
             Command::Levels => levels::draw(&self.db, out),
             Command::Explain { key } => explain::twice(&self.db, &key, ["first", "again"], out),
-            Command::Verify => verify::report(&self.db, out),
+            Command::Verify => verify::report(&self.db, None, out),
             Command::Checkpoint { target } => checkpoint::report(&self.db, &target, out),
             Command::Help { command } => help(command.as_deref(), out),
             Command::Quit => Ok(()),
