@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -311,8 +312,10 @@ fn a_directory_is_a_line_for_each_file() {
     let database = Database::new(Codec::Lz4);
     std::fs::write(database.path().join("notes.txt"), "no file of the database").unwrap();
     let out = database.dump(&["."]);
-    let kinds: Vec<&str> = out.lines().filter_map(|line| line.get(30..40)).map(str::trim_end).collect();
-    assert_eq!(kinds, ["log", "log", "table", "current", "lock", "manifest", "foreign"], "{out}");
+    // Which number a log that was made ahead of need has, if there was time for one,
+    // is for the background threads to say.
+    let kinds: BTreeSet<&str> = out.lines().filter_map(|line| line.get(30..40)).map(str::trim_end).collect();
+    assert_eq!(kinds, BTreeSet::from(["current", "foreign", "lock", "log", "manifest", "table"]), "{out}");
     database.change(&database.log(), |bytes| bytes[50] ^= 1);
     let (out, errors) = database.dump_damaged(&["."]);
     assert!(out.contains("DAMAGED at offset 32; 1 batch, "), "{out}");
