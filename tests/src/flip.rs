@@ -25,8 +25,9 @@ use stage6_engine::wal::vfs::crash::Image;
 use stage6_engine::wal::vfs::{FileId, SimVfs, Vfs};
 use stage6_engine::{Builder, Codec, Db, Durability, Error, Leveled, Read, Result, SimRuntime};
 
+use crate::dice::Dice;
 use crate::model::{Contents, Model, Write};
-use crate::script::{Dice, batch_of, tiny};
+use crate::script::{batch_of, tiny};
 
 /// The unit in which a disk loses what it held.
 pub const SECTOR_BYTES: usize = 512;

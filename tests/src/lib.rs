@@ -8,16 +8,25 @@
 //!                                         acknowledged? writable again?
 //! ```
 //!
-//! The library here is the harness; the suites are in `tests/tests/`.
+//! The library here is the harness. What it tortures is in [`suites`]; each suite
+//! has a short form in `tests/tests/` and a full one in `cargo torture`.
 //!
+//! - [`suite`]: what a suite is: its cases, its tally, its failure.
+//! - [`shrink`](mod@shrink): the smallest part of a failing list that fails as well.
 //! - [`model`]: what a database should hold after each of its writes.
+//! - [`dice`]: seeded chance.
 //! - [`script`]: a run of a database, as data.
 //! - [`oracle`]: what must hold after a reopen.
 //! - [`lying`]: disks that answer a sync and leave it out.
 //! - [`flip`]: damaged files, and what a database makes of them.
+//! - [`suites`]: all of them.
 
+pub mod suite;
+pub mod shrink;
 pub mod model;
+pub mod dice;
 pub mod script;
 pub mod oracle;
 pub mod lying;
 pub mod flip;
+pub mod suites;

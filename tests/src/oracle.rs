@@ -6,9 +6,10 @@
 //! 4. Levels, manifest and directory agree ([`Db::check_invariants`]).
 //! 5. Writing, closing and opening again work.
 
-use std::ops::Range;
+use std::fmt;
 use std::sync::Arc;
 
+use stage6_engine::memtable::key::Sequence;
 use stage6_engine::wal::vfs::SimVfs;
 use stage6_engine::wal::vfs::crash::{Image, Policy, Trace};
 use stage6_engine::{Db, Durability, Read, WriteBatch};
@@ -16,40 +17,61 @@ use stage6_engine::{Db, Durability, Read, WriteBatch};
 use crate::model::Contents;
 use crate::script::{Run, tiny};
 
+/// An image of which one of these does not hold.
+#[derive(Debug)]
+pub struct Violation {
+    /// How many calls were done before the crash.
+    pub calls: usize,
+    /// Which of the policies at this call, counted from 0.
+    pub index: usize,
+    /// The policy itself.
+    pub policy: Policy,
+    /// What does not hold.
+    pub what: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a crash after {} calls ({}): {}", self.calls, self.policy, self.what)
+    }
+}
+
 /// Opens the image of every crash that `trace` allows and judges it. Every
 /// `again_every`-th image is also written to and opened once more. Returns how
 /// many images there were.
 ///
 /// # Errors
 /// The first violation: at which call, under which policy, what is wrong.
-pub fn judge_every_crash(run: &Run, trace: &Trace, again_every: usize) -> Result<usize, String> {
-    judge_crashes(run, trace, 0..usize::MAX, again_every)
+pub fn judge_every_crash(run: &Run, trace: &Trace, again_every: usize) -> Result<u64, Violation> {
+    judge_crashes(
+        trace,
+        |_, _| true,
+        |calls, count, image| judge(run, calls, image, count % again_every == 0),
+    )
 }
 
-/// The same for crashes after so many calls only.
+/// Gives the images that `is_chosen` takes, by their call and index, to `judge`,
+/// with the number of calls done and how many were given so far. Returns how
+/// many there were.
 ///
 /// # Errors
-/// As [`judge_every_crash`].
+/// The first violation that `judge` tells.
 pub fn judge_crashes(
-    run: &Run,
     trace: &Trace,
-    calls_done: Range<usize>,
-    again_every: usize,
-) -> Result<usize, String> {
-    let mut images = 0;
+    mut is_chosen: impl FnMut(usize, usize) -> bool,
+    mut judge: impl FnMut(usize, usize, &Image) -> Result<(), String>,
+) -> Result<u64, Violation> {
+    let (mut images, mut call, mut next_index) = (0, 0, 0);
     trace.for_each_crash(|calls, policy, image| {
-        if !calls_done.contains(&calls) {
+        let index = if calls == call { next_index } else { 0 };
+        (call, next_index) = (calls, index + 1);
+        if !is_chosen(calls, index) {
             return Ok(());
         }
         images += 1;
-        let again = images % again_every == 0;
-        judge(run, calls, &image, again).map_err(|what| describe(calls, policy, &what))
+        judge(calls, images, &image).map_err(|what| Violation { calls, index, policy, what })
     })?;
-    Ok(images)
-}
-
-fn describe(calls: usize, policy: Policy, what: &str) -> String {
-    format!("a crash after {calls} calls ({policy}): {what}")
+    Ok(images as u64)
 }
 
 /// Judges one image of a crash after `calls` calls of `run`.
@@ -59,6 +81,17 @@ fn describe(calls: usize, policy: Policy, what: &str) -> String {
 pub fn judge(run: &Run, calls: usize, image: &Image, again: bool) -> Result<(), String> {
     let vfs = SimVfs::from_image(image);
     let db = open(&vfs)?;
+    let sequence = judge_contents(run, calls, &db)?;
+    let expected = run.model.at_boundary(sequence).cloned().unwrap_or_default();
+    if again { write_and_reopen(&vfs, db, expected) } else { Ok(()) }
+}
+
+/// Judges what `db` holds, opened after a crash after `calls` calls of `run`.
+/// Returns the sequence at which it ends.
+///
+/// # Errors
+/// The first violation, in words.
+pub fn judge_contents(run: &Run, calls: usize, db: &Db) -> Result<Sequence, String> {
     let sequence = db.stats().visible_sequence;
     let durable = run.durable_at(calls);
     if sequence < durable {
@@ -67,17 +100,24 @@ pub fn judge(run: &Run, calls: usize, image: &Image, again: bool) -> Result<(), 
     let Some(expected) = run.model.at_boundary(sequence) else {
         return Err(format!("it ends at sequence {sequence}, in the middle of a batch"));
     };
-    compare(&contents(&db)?, expected)?;
+    compare(&contents(db)?, expected)?;
     db.check_invariants().map_err(|error| format!("after the reopen: {error}"))?;
-    if again { write_and_reopen(&vfs, db, expected.clone()) } else { Ok(()) }
+    Ok(sequence)
 }
 
-fn open(vfs: &SimVfs) -> Result<Db, String> {
+/// Opens the database on `vfs`.
+///
+/// # Errors
+/// That it does not open, in words.
+pub fn open(vfs: &SimVfs) -> Result<Db, String> {
     tiny().open_vfs(Arc::new(vfs.clone())).map_err(|error| format!("it does not open: {error}"))
 }
 
 /// Everything that a scan finds.
-fn contents(db: &Db) -> Result<Contents, String> {
+///
+/// # Errors
+/// That it fails, in words.
+pub fn contents(db: &Db) -> Result<Contents, String> {
     db.range(..)
         .map(|entry| entry.map(|(key, value)| (key.to_vec(), value.to_vec())))
         .collect::<Result<Contents, _>>()

@@ -4,12 +4,14 @@
 //! writers who would have to wait. So the trace of a run is the same every time,
 //! and a failure is named by a call number.
 
+use std::fmt;
 use std::sync::Arc;
 
 use stage6_engine::memtable::key::Sequence;
 use stage6_engine::wal::vfs::{SimVfs, Vfs};
 use stage6_engine::{Builder, Codec, Db, Durability, Leveled, SimRuntime, WriteBatch};
 
+use crate::dice::Dice;
 use crate::model::{Model, Write};
 
 /// One step of a script.
@@ -44,6 +46,8 @@ pub struct Run {
     pub acknowledged: Vec<(usize, Sequence)>,
     /// Flushes, compactions (with moves) and reopens, to show what was covered.
     pub covered: Covered,
+    /// How many calls were done when each step began.
+    begun: Vec<usize>,
 }
 
 /// How often a run came by the places that matter.
@@ -55,6 +59,8 @@ pub struct Covered {
     pub compactions: u64,
     /// The database was opened again.
     pub reopens: u64,
+    /// A log followed another while the database was open.
+    pub rollovers: u64,
 }
 
 /// A database small enough that a few hundred writes reach every part of it.
@@ -86,9 +92,11 @@ pub fn run(script: &[Step], vfs: &Arc<dyn Vfs>, sim: &SimVfs) -> stage6_engine::
         model: Model::default(),
         acknowledged: Vec::new(),
         covered: Covered::default(),
+        begun: Vec::new(),
     };
     let mut db = tiny().open_vfs(Arc::clone(vfs))?;
     for step in script {
+        run.begun.push(sim.calls());
         match step {
             Step::Write(writes) => run.write(&db, writes, Durability::Buffer)?,
             Step::WriteSync(writes) => run.write(&db, writes, Durability::Sync)?,
@@ -145,6 +153,14 @@ impl Run {
         let stats = db.stats();
         self.covered.flushes += stats.flushes;
         self.covered.compactions += stats.compactions + stats.moved_tables;
+        // Every flushed memtable had a log of its own.
+        self.covered.rollovers += stats.flushes;
+    }
+
+    /// The number of the step that was under way when `calls` calls were done:
+    /// one behind the last for the closing.
+    pub fn step_at(&self, calls: usize) -> usize {
+        self.begun.partition_point(|begin| *begin <= calls).saturating_sub(1)
     }
 
     /// The highest sequence that was acknowledged as durable by the time that
@@ -184,36 +200,31 @@ pub fn draw(seed: u64, steps: usize) -> Vec<Step> {
         .collect()
 }
 
-/// Seeded chance: xorshift64* (Vigna, "An experimental exploration of
-/// Marsaglia's xorshift generators, scrambled", 2016).
-#[derive(Debug)]
-pub struct Dice(u64);
+/// The script as a list that can be read.
+pub fn spell(script: &[Step]) -> String {
+    let spelled: Vec<String> = script.iter().map(Step::to_string).collect();
+    spelled.join(", ")
+}
 
-impl Dice {
-    /// Dice that fall as `seed` says.
-    pub fn new(seed: u64) -> Dice {
-        Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    /// A number below `sides`.
-    pub fn roll(&mut self, sides: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32) % sides
-    }
-
-    /// One to four writes to forty keys, a fifth of them deletions.
-    pub fn writes(&mut self) -> Vec<Write> {
-        (0..1 + self.roll(4)).map(|_| self.one_write()).collect()
-    }
-
-    fn one_write(&mut self) -> Write {
-        let key = format!("key{:02}", self.roll(40)).into_bytes();
-        if self.roll(5) == 0 {
-            return (key, None);
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Step::Write(writes) => write!(f, "write {}", spell_writes(writes)),
+            Step::WriteSync(writes) => write!(f, "write synced {}", spell_writes(writes)),
+            Step::Persist => write!(f, "persist"),
+            Step::RunJob => write!(f, "run a job"),
+            Step::Settle => write!(f, "run all jobs"),
+            Step::Flush => write!(f, "flush"),
+            Step::Compact => write!(f, "compact"),
+            Step::Reopen => write!(f, "reopen"),
         }
-        let length = 20 + self.roll(120) as usize;
-        (key, Some(vec![b'a' + self.roll(26) as u8; length]))
     }
+}
+
+fn spell_writes(writes: &[Write]) -> String {
+    let spelled = writes.iter().map(|(key, value)| match value {
+        Some(value) => format!("{} = {} bytes", key.escape_ascii(), value.len()),
+        None => format!("no {}", key.escape_ascii()),
+    });
+    format!("[{}]", spelled.collect::<Vec<_>>().join(", "))
 }

@@ -1,17 +1,21 @@
 //! A crash at every call: the database comes back as a prefix that holds all that
 //! was acknowledged.
 //!
-//! Each script runs once on a `SimVfs`. Then, for every call of it, the disk is
-//! built as a crash may leave it, under every policy (`stage2_wal::vfs::crash`),
-//! opened, and judged by the oracle. More scripts by `CRASH_SCRIPTS=n`.
+//! The short forms of the suites `crash` and `recrash`, the replacement of a
+//! manifest, and five disks that lie: an oracle that does not notice them sees
+//! nothing.
 
 use std::sync::Arc;
 
 use stage6_engine::wal::vfs::crash::Call;
 use stage6_engine::wal::vfs::{FileId, SimVfs, Vfs};
+use tests::dice::Dice;
 use tests::lying::{Lie, LyingVfs};
-use tests::oracle::{judge_crashes, judge_every_crash};
-use tests::script::{Dice, Run, Step, draw, run};
+use tests::oracle::{judge, judge_crashes, judge_every_crash};
+use tests::script::{Step, draw, run};
+use tests::suite::{Course, Failure};
+use tests::suites::crash::honest;
+use tests::suites::{crash, recrash};
 
 /// Of so many images, one is also written to and opened again.
 const AGAIN_EVERY: usize = 5;
@@ -20,34 +24,14 @@ fn as_dyn(vfs: impl Vfs + 'static) -> Arc<dyn Vfs> {
     Arc::new(vfs)
 }
 
-fn honest(script: &[Step]) -> Run {
-    let vfs = SimVfs::new();
-    run(script, &as_dyn(vfs.clone()), &vfs).expect("an honest disk gives no error")
+#[test]
+fn a_crash_at_every_call_leaves_a_prefix_with_all_that_was_acknowledged() -> Result<(), Box<Failure>> {
+    crash::SUITE.conclude(&Course::short()).map(drop)
 }
 
 #[test]
-fn a_crash_at_every_call_leaves_a_prefix_with_all_that_was_acknowledged() {
-    let scripts: u64 = std::env::var("CRASH_SCRIPTS").ok().and_then(|n| n.parse().ok()).unwrap_or(4);
-    let mut total = 0;
-    for seed in 1..=scripts {
-        let run = honest(&draw(seed, 220));
-        let trace = run.vfs.trace();
-        let images = judge_every_crash(&run, &trace, AGAIN_EVERY)
-            .unwrap_or_else(|violation| panic!("script {seed}: {violation}"));
-        let calls = trace.calls.len();
-        let covered = run.covered;
-        println!(
-            "crash: script {seed}: {calls} calls × policies = {images} images, 0 violations \
-             ({} flushes, {} compactions, {} reopens)",
-            covered.flushes, covered.compactions, covered.reopens
-        );
-        assert!(
-            calls >= 400 && covered.flushes >= 3 && covered.compactions >= 2,
-            "the script shrank: {covered:?}"
-        );
-        total += images;
-    }
-    println!("crash: {total} images, {scripts} scripts, every call, 0 violations");
+fn a_crash_at_every_call_of_a_recovery_leaves_the_same_prefix() -> Result<(), Box<Failure>> {
+    recrash::SUITE.conclude(&Course::short()).map(drop)
 }
 
 #[test]
@@ -55,14 +39,18 @@ fn a_crash_while_a_new_manifest_takes_over_leaves_the_old_one_or_the_new() {
     let mut dice = Dice::new(77);
     let steps = |_| [Step::WriteSync(dice.writes()), Step::Flush, Step::RunJob];
     let script: Vec<Step> = (0..80).flat_map(steps).collect();
-    let run = honest(&script);
+    let run = honest(&script).expect("an honest disk gives no error");
     let trace = run.vfs.trace();
     let is_commit = |call: &Call| matches!(call, Call::Rename { to: FileId::Current, .. });
     let commit = trace.calls.iter().rposition(is_commit).expect("opening commits");
     assert!(commit > 100, "no manifest grew long enough to be replaced");
     let around = commit - 20..commit + 10;
-    let images = judge_crashes(&run, &trace, around.clone(), AGAIN_EVERY)
-        .unwrap_or_else(|violation| panic!("{violation}"));
+    let images = judge_crashes(
+        &trace,
+        |call, _| around.contains(&call),
+        |call, count, image| judge(&run, call, image, count % AGAIN_EVERY == 0),
+    );
+    let images = images.unwrap_or_else(|violation| panic!("{violation}"));
     println!("crash: a manifest replaced: {} calls, {images} images, 0 violations", around.len());
 }
 

@@ -1,0 +1,21 @@
+//! The suites, each a folder or file of its own.
+//!
+//! | suite | breaks | asks |
+//! |---|---|---|
+//! | [`crash`] | the power, at every call | is it a prefix with all that was acknowledged? |
+//! | [`recrash`] | the power again, at every call of the recovery | is it the same prefix? |
+//! | [`fault`] | every call to the disk, in every way | is nothing lost, and does it resume? |
+
+pub mod crash;
+pub mod recrash;
+pub mod fault;
+
+use crate::suite::Suite;
+
+/// All of them, in the order in which `cargo torture` runs them.
+pub const SUITES: &[Suite] = &[crash::SUITE, recrash::SUITE, fault::SUITE];
+
+/// The suite of this name.
+pub fn by_name(name: &str) -> Option<&'static Suite> {
+    SUITES.iter().find(|suite| suite.name == name)
+}
