@@ -24,6 +24,7 @@
 //! - [`error`]: what can go wrong, for all stages that touch files.
 //! - [`key`]: the internal key and the one order everything is sorted by.
 //! - [`hash`]: the one hash, stable across machines and releases.
+//! - [`sync`]: where locks, atomics and threads come from.
 //! - [`lookup`]: one question and its three answers.
 //! - [`cursor`]: the trait of everything that is sorted.
 //! - [`memtable`]: the sorted map in memory.
@@ -31,6 +32,7 @@
 pub mod error;
 pub mod key;
 pub mod hash;
+pub mod sync;
 pub mod lookup;
 pub mod cursor;
 pub mod memtable;

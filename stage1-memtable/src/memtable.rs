@@ -26,7 +26,6 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::ops::Bound;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering as Memory};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use crossbeam_skiplist::SkipMap;
@@ -37,6 +36,7 @@ use crate::cursor::Cursor;
 use crate::error::Result;
 use crate::key::{InternalKey, KeyHeads, Kind, Sequence, compare_user_keys};
 use crate::lookup::{Answer, Lookup, LookupKey, Observer, Touch};
+use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering as Memory};
 
 /// What a node costs beside its key and value bytes: the [`MemKey`], the
 /// allocation's header and, on average, 1.33 tower links and a few counters.

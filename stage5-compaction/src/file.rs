@@ -17,10 +17,10 @@
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::expect_used)]
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use stage4_bloom::memtable::key::{OwnedKey, Sequence};
+use stage4_bloom::memtable::sync::atomic::{AtomicU64, Ordering};
 use stage4_bloom::sstable::table::TableSummary;
 use stage4_bloom::wal::coding::{Decoder, Malformed, put_prefixed, put_varint};
 

@@ -19,14 +19,14 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use parking_lot::Mutex;
 use quick_cache::sync::Cache;
 use stage4_bloom::filtered::FilteredTable;
 use stage4_bloom::memtable::error::{Error, Result};
+use stage4_bloom::memtable::sync::Mutex;
+use stage4_bloom::memtable::sync::atomic::{AtomicBool, Ordering};
 use stage4_bloom::sstable::cache::BlockCache;
 use stage4_bloom::sstable::table::TableReport;
 use stage4_bloom::wal::identity::{DatabaseId, file_salt};
@@ -101,8 +101,15 @@ impl TableCache {
         obsolete.pinned.union(&obsolete.free).copied().collect()
     }
 
+    /// Two who miss it at once both open it, and one of the two is kept: no lock of
+    /// the cache is held while the disk is asked.
     fn descriptor(&self, number: u64) -> Result<Arc<dyn ReadFile>> {
-        self.open_files.get_or_insert_with(&number, || self.vfs.open(FileId::Table(number)))
+        if let Some(file) = self.open_files.get(&number) {
+            return Ok(file);
+        }
+        let file = self.vfs.open(FileId::Table(number))?;
+        self.open_files.insert(number, Arc::clone(&file));
+        Ok(file)
     }
 
     fn open(self: &Arc<TableCache>, number: u64) -> Result<FilteredTable> {

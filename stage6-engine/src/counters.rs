@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use stage5_compaction::compaction::Plan;
 use stage5_compaction::compaction::job::Work;
+use stage5_compaction::memtable::sync;
 use stage5_compaction::wal::batch::WriteBatch;
 use stage5_compaction::wal::journal::ReplayReport;
 
@@ -41,9 +42,10 @@ pub(crate) struct Counters {
     pub(crate) compaction_bytes_written: AtomicU64,
     pub(crate) entries_hidden: AtomicU64,
     pub(crate) deletions_spent: AtomicU64,
-    pub(crate) rotations: AtomicU64,
+    /// What is due depends on this one and the next: they are no mere counts.
+    pub(crate) rotations: sync::atomic::AtomicU64,
     /// How many rotations there had been when a log was last made ahead of need.
-    pub(crate) logs_asked_for: AtomicU64,
+    pub(crate) logs_asked_for: sync::atomic::AtomicU64,
     pub(crate) stops: AtomicU64,
     pub(crate) slept_nanos: AtomicU64,
     /// Sleep that is not yet long enough to be slept.

@@ -13,11 +13,11 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 
-use parking_lot::Mutex;
 use stage5_compaction::memtable::error::Error as StorageError;
+use stage5_compaction::memtable::sync::Mutex;
+use stage5_compaction::memtable::sync::atomic::{AtomicBool, Ordering};
+use stage5_compaction::memtable::sync::thread::JoinHandle;
 use stage5_compaction::sstable::cache::BlockCache;
 use stage5_compaction::table_cache::TableCache;
 use stage5_compaction::table_writer::TableFactory;

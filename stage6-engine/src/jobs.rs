@@ -17,10 +17,10 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::thread::JoinHandle;
 
 use stage5_compaction::memtable::error::Error as StorageError;
+use stage5_compaction::memtable::sync::atomic::Ordering;
+use stage5_compaction::memtable::sync::thread::JoinHandle;
 use stage5_compaction::wal::vfs::FileId;
 
 use crate::engine::{Engine, Writer};

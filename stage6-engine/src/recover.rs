@@ -40,13 +40,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
 use stage5_compaction::compaction::{DropRule, merge_into_tables};
 use stage5_compaction::file::FileNumbers;
 use stage5_compaction::manifest::Current;
 use stage5_compaction::memtable::error::Error as StorageError;
 use stage5_compaction::memtable::key::{MAX_SEQUENCE, Sequence};
 use stage5_compaction::memtable::memtable::MemTable;
+use stage5_compaction::memtable::sync::Mutex;
 use stage5_compaction::source::SourceCursor;
 use stage5_compaction::sstable::cache::BlockCache;
 use stage5_compaction::table_cache::TableCache;

@@ -12,12 +12,12 @@
 //! for byte.
 
 use std::fmt;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
+use stage5_compaction::memtable::sync::Mutex;
+use stage5_compaction::memtable::sync::thread::{self, JoinHandle};
 
 /// The work of one background thread, from its start to its end.
 pub type Work = Box<dyn FnOnce() + Send>;
@@ -64,7 +64,7 @@ impl Runtime for ThreadRuntime {
     }
 
     fn sleep(&self, duration: Duration) {
-        std::thread::sleep(duration);
+        thread::sleep(duration);
     }
 
     fn random(&self) -> u64 {
@@ -76,7 +76,7 @@ impl Runtime for ThreadRuntime {
     }
 
     fn spawn(&self, name: String, work: Work) -> std::io::Result<JoinHandle<()>> {
-        std::thread::Builder::new().name(name).spawn(work)
+        thread::Builder::new().name(name).spawn(work)
     }
 }
 

@@ -16,11 +16,11 @@
 //! and not at all after a failure that only opening the database again can mend.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
 use stage5_compaction::memtable::error::{Error as StorageError, ErrorKind as StorageErrorKind};
+use stage5_compaction::memtable::sync::atomic::{AtomicBool, Ordering};
+use stage5_compaction::memtable::sync::{Condvar, Mutex};
 
 use crate::error::{Error, Result};
 

@@ -15,11 +15,11 @@
 //! file and memtable that it needs.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::Mutex;
 use stage5_compaction::compaction::DropRule;
 use stage5_compaction::memtable::key::Sequence;
+use stage5_compaction::memtable::sync::Mutex;
+use stage5_compaction::memtable::sync::atomic::{AtomicU64, Ordering};
 
 /// The visible sequence, and the snapshots below it.
 #[derive(Debug)]

@@ -36,12 +36,11 @@
 
 use std::sync::Arc;
 
-use arc_swap::{ArcSwap, Guard};
-use parking_lot::Mutex;
 use stage5_compaction::memtable::error::Result;
 use stage5_compaction::memtable::key::Sequence;
 use stage5_compaction::memtable::lookup::{Answer, Lookup, LookupKey, Observer};
 use stage5_compaction::memtable::memtable::MemTable;
+use stage5_compaction::memtable::sync::{ArcSwap, Guard, Mutex};
 use stage5_compaction::source::SourceCursor;
 use stage5_compaction::version::Version;
 

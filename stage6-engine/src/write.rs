@@ -20,11 +20,11 @@
 //! needs.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use stage5_compaction::memtable::key::Sequence;
 use stage5_compaction::memtable::memtable::MemTable;
+use stage5_compaction::memtable::sync::atomic::Ordering;
 use stage5_compaction::wal::batch::WriteBatch;
 
 use crate::engine::{Engine, Writer};

@@ -34,11 +34,11 @@
 pub mod replay;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::{Mutex, MutexGuard};
 use stage1_memtable::error::{Error, Result};
 use stage1_memtable::key::{MAX_SEQUENCE, Sequence};
+use stage1_memtable::sync::atomic::{AtomicU64, Ordering};
+use stage1_memtable::sync::{Mutex, MutexGuard};
 
 use crate::batch::{self, WriteBatch};
 use crate::identity::DatabaseId;

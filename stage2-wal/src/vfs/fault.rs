@@ -18,11 +18,11 @@
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use parking_lot::Mutex;
 use stage1_memtable::error::{Error, Result};
+use stage1_memtable::sync::Mutex;
+use stage1_memtable::sync::atomic::{AtomicU64, Ordering};
 
 use super::{AppendFile, FileId, Lock, LockMode, ReadFile, Vfs};
 

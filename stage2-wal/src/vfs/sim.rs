@@ -23,8 +23,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use parking_lot::{Mutex, RwLock};
 use stage1_memtable::error::{Error, Result};
+use stage1_memtable::sync::{Mutex, RwLock};
 
 use super::crash::{Call, Image, Inode, Trace};
 use super::{AppendFile, FileId, Lock, LockMode, ReadFile, Vfs};

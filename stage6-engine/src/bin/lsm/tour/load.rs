@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use parking_lot::Mutex;
+use stage6_engine::memtable::sync::Mutex;
 use stage6_engine::{Db, Event, Listener, TableInfo, WriteBatch};
 
 use super::Tour;
