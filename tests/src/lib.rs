@@ -18,7 +18,6 @@
 //! - [`script`]: a run of a database, as data.
 //! - [`oracle`]: what must hold after a reopen.
 //! - [`lying`]: disks that answer a sync and leave it out.
-//! - [`flip`]: damaged files, and what a database makes of them.
 //! - [`suites`]: all of them.
 
 pub mod suite;
@@ -28,5 +27,4 @@ pub mod dice;
 pub mod script;
 pub mod oracle;
 pub mod lying;
-pub mod flip;
 pub mod suites;

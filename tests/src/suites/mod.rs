@@ -5,15 +5,17 @@
 //! | [`crash`] | the power, at every call | is it a prefix with all that was acknowledged? |
 //! | [`recrash`] | the power again, at every call of the recovery | is it the same prefix? |
 //! | [`fault`] | every call to the disk, in every way | is nothing lost, and does it resume? |
+//! | [`flip`] | every bit, cut and sector; swaps files and blocks | is it refused by name, or as it was? |
 
 pub mod crash;
 pub mod recrash;
 pub mod fault;
+pub mod flip;
 
 use crate::suite::Suite;
 
 /// All of them, in the order in which `cargo torture` runs them.
-pub const SUITES: &[Suite] = &[crash::SUITE, recrash::SUITE, fault::SUITE];
+pub const SUITES: &[Suite] = &[crash::SUITE, recrash::SUITE, fault::SUITE, flip::SUITE];
 
 /// The suite of this name.
 pub fn by_name(name: &str) -> Option<&'static Suite> {
