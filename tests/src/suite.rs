@@ -192,6 +192,11 @@ impl Tally {
         other.counts.into_iter().for_each(|(what, count)| self.add(what, count));
     }
 
+    /// All numbers with their names.
+    pub fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.counts.iter().copied()
+    }
+
     /// The number of that name; 0 if there is none.
     pub fn get(&self, what: &str) -> u64 {
         self.counts.iter().find(|(name, _)| *name == what).map_or(0, |(_, count)| *count)

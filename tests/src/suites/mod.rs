@@ -6,16 +6,18 @@
 //! | [`recrash`] | the power again, at every call of the recovery | is it the same prefix? |
 //! | [`fault`] | every call to the disk, in every way | is nothing lost, and does it resume? |
 //! | [`flip`] | every bit, cut and sector; swaps files and blocks | is it refused by name, or as it was? |
+//! | [`shut`] | the order in which threads go on | does any order break a law? |
 
 pub mod crash;
 pub mod recrash;
 pub mod fault;
 pub mod flip;
+pub mod shut;
 
 use crate::suite::Suite;
 
 /// All of them, in the order in which `cargo torture` runs them.
-pub const SUITES: &[Suite] = &[crash::SUITE, recrash::SUITE, fault::SUITE, flip::SUITE];
+pub const SUITES: &[Suite] = &[crash::SUITE, recrash::SUITE, fault::SUITE, flip::SUITE, shut::SUITE];
 
 /// The suite of this name.
 pub fn by_name(name: &str) -> Option<&'static Suite> {
