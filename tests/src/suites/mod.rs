@@ -7,17 +7,20 @@
 //! | [`fault`] | every call to the disk, in every way | is nothing lost, and does it resume? |
 //! | [`flip`] | every bit, cut and sector; swaps files and blocks | is it refused by name, or as it was? |
 //! | [`shut`] | the order in which threads go on | does any order break a law? |
+//! | [`mod@format`] | nothing, then one file | do engine and book read the same? |
 
 pub mod crash;
 pub mod recrash;
 pub mod fault;
 pub mod flip;
 pub mod shut;
+pub mod format;
 
 use crate::suite::Suite;
 
 /// All of them, in the order in which `cargo torture` runs them.
-pub const SUITES: &[Suite] = &[crash::SUITE, recrash::SUITE, fault::SUITE, flip::SUITE, shut::SUITE];
+pub const SUITES: &[Suite] =
+    &[crash::SUITE, recrash::SUITE, fault::SUITE, flip::SUITE, shut::SUITE, format::SUITE];
 
 /// The suite of this name.
 pub fn by_name(name: &str) -> Option<&'static Suite> {
