@@ -18,6 +18,7 @@
 //! - [`script`]: a run of a database, as data.
 //! - [`oracle`]: what must hold after a reopen.
 //! - [`lying`]: disks that answer a sync and leave it out.
+//! - [`history`]: what several threads did, and whether one order explains it.
 //! - [`suites`]: all of them.
 
 pub mod suite;
@@ -27,4 +28,5 @@ pub mod dice;
 pub mod script;
 pub mod oracle;
 pub mod lying;
+pub mod history;
 pub mod suites;
