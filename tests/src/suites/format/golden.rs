@@ -57,7 +57,17 @@ pub struct Golden {
 /// # Errors
 /// The first error of a database: a simulated disk gives it no reason for one.
 pub fn write_all() -> Result<Vec<Golden>> {
-    Ok(vec![levels()?, lz4()?, bloom()?, no_filter()?, long_records()?, torn_tail()?, unclean()?])
+    Ok(vec![
+        levels()?,
+        lz4()?,
+        bloom()?,
+        no_filter()?,
+        long_records()?,
+        torn_tail()?,
+        unclean()?,
+        gap()?,
+        recovered()?,
+    ])
 }
 
 /// `contents` as a listing: a line for each key, in their order.
@@ -258,9 +268,8 @@ fn torn_tail() -> Result<Golden> {
     let (before, contents) = (draft.image(), draft.model.now().clone());
     draft.put("not promised either", "and cut in the middle")?;
     let mut golden = Golden { contents, ..draft.left_as_it_is(Pin::Bytes) };
-    let mut grown = golden.image.iter_mut().filter(|(file, bytes)| before.get(file) != Some(bytes));
-    let (_, log) = grown.next().expect("a write makes its log longer");
-    log.truncate(log.len() - 9);
+    let log = log_written(&before, &golden.image);
+    cut(&mut golden.image, log);
     Ok(golden)
 }
 
@@ -284,4 +293,60 @@ fn unclean() -> Result<Golden> {
         golden.image.entry(file).or_insert(bytes);
     }
     Ok(golden)
+}
+
+/// Two logs, nothing promised. A crash has cut the last record of the older one, so
+/// what stands in the newer one lies behind a gap and does not count.
+fn gap() -> Result<Golden> {
+    let mut draft = Draft::new("gap", 8, tiny())?;
+    let mut last = None;
+    for number in 0.. {
+        let (before, contents) = (draft.image(), draft.model.now().clone());
+        draft.put(format!("key {number:03}"), "not promised")?;
+        let log = log_written(&before, &draft.image());
+        match last.replace((log, contents)) {
+            Some((older, contents)) if older != log => {
+                let mut golden = Golden { contents, ..draft.left_as_it_is(Pin::Contents) };
+                cut(&mut golden.image, older);
+                return Ok(golden);
+            }
+            _ => {}
+        }
+    }
+    unreachable!("a memtable is full at some time");
+}
+
+/// The same after it was opened and written to: the sequences behind the gap were
+/// given out again, and the removal of the old logs was lost.
+fn recovered() -> Result<Golden> {
+    let Golden { image: before, mut contents, .. } = gap()?;
+    let disk = SimVfs::from_image(&before);
+    let db = tiny().open_vfs(Arc::new(disk.clone()))?;
+    for number in 0..4 {
+        let (key, value) = (format!("later key {number}"), "behind the recovery");
+        db.put(&key, value)?;
+        contents.insert(key.into(), value.into());
+    }
+    db.close()?;
+    let mut image = disk.image();
+    for (file, bytes) in before {
+        image.entry(file).or_insert(bytes);
+    }
+    Ok(Golden { name: "recovered", pin: Pin::Contents, image, contents })
+}
+
+/// The log to which the last write went, between two images.
+fn log_written(before: &Image, after: &Image) -> FileId {
+    let length = |image: &Image, file| image.get(&file).map(AsRef::<[u8]>::as_ref).map_or(0, <[u8]>::len);
+    let is_longer = |file: &FileId| {
+        matches!(file, FileId::Log(_)) && length(after, *file) > length(before, *file).max(HEADER_BYTES)
+    };
+    after.keys().copied().find(is_longer).expect("a write makes its log longer")
+}
+
+/// Takes the end of the last record from a log.
+fn cut(image: &mut Image, log: FileId) {
+    if let Some(bytes) = image.get_mut(&log) {
+        bytes.truncate(bytes.len() - 9);
+    }
 }
