@@ -14,7 +14,7 @@ use std::time::Instant;
 use clap::Parser;
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 use tests::suite::{Course, Suite};
-use tests::suites::{SUITES, by_name};
+use tests::suites::{SUITES, by_name, kill};
 
 /// Tries to break the database, in every way that its promises forbid.
 ///
@@ -82,6 +82,7 @@ fn bar(label: &'static str) -> ProgressBar {
 }
 
 fn main() -> ExitCode {
+    kill::become_child_if_asked();
     let arguments = Arguments::parse();
     let all: Vec<&Suite> = SUITES.iter().collect();
     let suites = if arguments.suite.is_empty() { &all } else { &arguments.suite };

@@ -5,6 +5,7 @@
 //! | [`crash`] | the power, at every call | is it a prefix with all that was acknowledged? |
 //! | [`recrash`] | the power again, at every call of the recovery | is it the same prefix? |
 //! | [`fault`] | every call to the disk, in every way | is nothing lost, and does it resume? |
+//! | [`kill`] | a process, by signal 9 | is all there that it acknowledged? |
 //! | [`flip`] | every bit, cut and sector; swaps files and blocks | is it refused by name, or as it was? |
 //! | [`lin`] | nothing: real threads on hot keys | does one order explain what all of them saw? |
 //! | [`shut`] | the order in which threads go on | does any order break a law? |
@@ -13,6 +14,7 @@
 pub mod crash;
 pub mod recrash;
 pub mod fault;
+pub mod kill;
 pub mod flip;
 pub mod lin;
 pub mod shut;
@@ -21,8 +23,16 @@ pub mod format;
 use crate::suite::Suite;
 
 /// All of them, in the order in which `cargo torture` runs them.
-pub const SUITES: &[Suite] =
-    &[crash::SUITE, recrash::SUITE, fault::SUITE, flip::SUITE, lin::SUITE, shut::SUITE, format::SUITE];
+pub const SUITES: &[Suite] = &[
+    crash::SUITE,
+    recrash::SUITE,
+    fault::SUITE,
+    kill::SUITE,
+    flip::SUITE,
+    lin::SUITE,
+    shut::SUITE,
+    format::SUITE,
+];
 
 /// The suite of this name.
 pub fn by_name(name: &str) -> Option<&'static Suite> {
