@@ -8,7 +8,7 @@
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use shuttle::sync as shuttle_sync;
 
@@ -73,8 +73,15 @@ impl Condvar {
     }
 
     /// Time does not pass here: this waits until it is told.
-    pub fn wait_until<T>(&self, guard: &mut MutexGuard<'_, T>, _deadline: Instant) {
-        self.wait(guard);
+    pub fn wait_until<T>(
+        &self,
+        guard: &mut MutexGuard<'_, T>,
+        _deadline: Instant,
+    ) -> shuttle_sync::WaitTimeoutResult {
+        let held = guard.0.take().expect("its holder does not wait yet");
+        let ended = self.0.wait_timeout(held, Duration::MAX).unwrap_or_else(PoisonError::into_inner);
+        guard.0 = Some(ended.0);
+        ended.1
     }
 
     pub fn notify_all(&self) {
