@@ -18,7 +18,7 @@
 use std::io::{BufRead, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use stage6_engine::{Builder, Db, Durability, Leveled, Read, WriteBatch};
@@ -147,6 +147,11 @@ struct Words {
     last: Option<u64>,
 }
 
+/// Until a new process has begun its own program it holds the files of this one, and
+/// with them the locks of directories that are open here. So no process is made while
+/// one is open.
+static OPENED_HERE: RwLock<()> = RwLock::new(());
+
 impl Directory {
     fn new(seed: u64) -> Result<Directory, Box<Failure>> {
         let path = tempfile::tempdir().map_err(|error| Failure::new(format!("no directory: {error}")))?;
@@ -182,6 +187,7 @@ impl Directory {
         self.tally.add("rounds", 1);
         self.tally.add("killed while opening", u64::from(!words.is_open));
         self.tally.add("acknowledged", words.acknowledged);
+        let _no_child_begins = OPENED_HERE.read().unwrap_or_else(PoisonError::into_inner);
         if is_read_only && self.is_created {
             return self.look(builder().read_only()).map(drop);
         }
@@ -195,11 +201,12 @@ impl Directory {
     /// Starts a child and kills it so long after its first word.
     fn run_and_kill(&self, after: Duration) -> std::io::Result<Words> {
         let program = PROGRAM.get().cloned().map_or_else(std::env::current_exe, Ok)?;
-        let mut child = Command::new(program)
-            .env(CHILD_DIRECTORY, self.path.path())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
-            .spawn()?;
+        let mut command = Command::new(program);
+        command.env(CHILD_DIRECTORY, self.path.path()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+        let mut child = {
+            let _none_is_open = OPENED_HERE.write().unwrap_or_else(PoisonError::into_inner);
+            command.spawn()?
+        };
         let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
         let begin = lines.next().transpose()?;
         let killer = std::thread::spawn(move || kill(child, after));
