@@ -80,7 +80,8 @@ impl Runtime for ThreadRuntime {
     }
 }
 
-/// One thread, one seed.
+/// One thread, one seed. A whole program that is tested on it, and on simulated
+/// disks, is `examples/test_your_own.rs`.
 ///
 /// ```
 /// use std::sync::Arc;

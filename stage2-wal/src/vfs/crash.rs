@@ -46,7 +46,7 @@ const EXHAUSTIVE_PAGES: usize = 6;
 const SAMPLED_SUBSETS: u64 = 64;
 
 /// One call that changed the directory or made a change durable.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Call {
     /// A file was created under this name.
     Create {
@@ -173,6 +173,7 @@ impl Trace {
         let mut images = 0;
         let mut disk = Disk::new(&self.base);
         for calls_done in 0..=self.calls.len() {
+            disk.share();
             for policy in disk.policies(calls_done as u64) {
                 judge(calls_done, policy, disk.image(policy))?;
                 images += 1;
@@ -184,12 +185,33 @@ impl Trace {
         Ok(images)
     }
 
-    /// The image of a crash after `calls_done` calls under `policy`: to replay
-    /// one failure.
+    /// The policies of a crash after `calls_done` calls: for one crash instead of
+    /// all of them, choose one and build its image by [`Trace::crash`].
+    ///
+    /// ```
+    /// use stage2_wal::vfs::{FileId, SimVfs, Vfs};
+    ///
+    /// let disk = SimVfs::new();
+    /// disk.create(FileId::Log(1))?.append(b"not synced")?;
+    /// let trace = disk.trace();
+    /// let policy = trace.policies(disk.calls())[0];
+    /// assert!(trace.crash(disk.calls(), policy).is_empty(), "not even its name is there");
+    /// # Ok::<(), stage2_wal::memtable::Error>(())
+    /// ```
+    pub fn policies(&self, calls_done: usize) -> Vec<Policy> {
+        self.disk_after(calls_done).policies(calls_done as u64)
+    }
+
+    /// The image of a crash after `calls_done` calls under `policy`: one of
+    /// [`Trace::policies`], or that of a failure, to replay it.
     pub fn crash(&self, calls_done: usize, policy: Policy) -> Image {
+        self.disk_after(calls_done).image(policy)
+    }
+
+    fn disk_after(&self, calls_done: usize) -> Disk {
         let mut disk = Disk::new(&self.base);
         self.calls.iter().take(calls_done).for_each(|call| disk.apply(call));
-        disk.image(policy)
+        disk
     }
 }
 
@@ -230,7 +252,6 @@ impl Disk {
             disk.files.insert(inode, File { bytes: bytes.to_vec(), durable, ..File::default() });
             disk.durable_names.insert(file, inode);
         }
-        disk.share();
         disk
     }
 
@@ -261,9 +282,9 @@ impl Disk {
                 self.files.retain(|inode, _| alive.contains(inode));
             }
         }
-        self.share();
     }
 
+    /// Makes the bytes that all images of this moment share.
     fn share(&mut self) {
         for file in self.files.values_mut().filter(|file| file.shared.is_none()) {
             file.shared = Some(Bytes::copy_from_slice(&file.bytes));

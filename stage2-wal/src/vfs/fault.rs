@@ -92,7 +92,8 @@ enum Operation {
     Other,
 }
 
-/// A [`Vfs`] whose calls fail on demand.
+/// A [`Vfs`] whose calls fail on demand. A whole program that is tested on it is
+/// `stage6-engine/examples/test_your_own.rs`.
 ///
 /// ```
 /// use std::sync::Arc;

@@ -30,6 +30,25 @@ use super::crash::{Call, Image, Inode, Trace};
 use super::{AppendFile, FileId, Lock, LockMode, ReadFile, Vfs};
 
 /// A directory in memory, as a [`Vfs`]. Clones are the same directory.
+///
+/// A database takes one by `Builder::open_vfs`; a whole program that is tested on
+/// it is `stage6-engine/examples/test_your_own.rs`.
+///
+/// ```
+/// use stage2_wal::vfs::{FileId, SimVfs, Vfs};
+///
+/// let disk = SimVfs::new();
+/// let log = disk.create(FileId::Log(1))?;
+/// log.append(b"acknowledged")?;
+/// log.sync()?;
+/// disk.sync_directory()?;
+/// // After the third call the bytes are durable, but the name is not.
+/// disk.trace().for_each_crash(|calls, _policy, image| {
+///     assert!(calls < 4 || image[&FileId::Log(1)] == "acknowledged");
+///     Ok::<(), stage2_wal::memtable::Error>(())
+/// })?;
+/// # Ok::<(), stage2_wal::memtable::Error>(())
+/// ```
 #[derive(Clone, Default)]
 pub struct SimVfs {
     disk: Arc<Mutex<Disk>>,
