@@ -17,6 +17,8 @@
 //! - [`dice`]: seeded chance.
 //! - [`script`]: a run of a database, as data.
 //! - [`oracle`]: what must hold after a reopen.
+//! - [`options`], [`operation`]: what a user may choose and do, drawn from a seed.
+//! - [`session`]: a database and what it should hold, side by side.
 //! - [`lying`]: disks that answer a sync and leave it out.
 //! - [`history`]: what several threads did, and whether one order explains it.
 //! - [`suites`]: all of them.
@@ -27,6 +29,9 @@ pub mod model;
 pub mod dice;
 pub mod script;
 pub mod oracle;
+pub mod options;
+pub mod operation;
+pub mod session;
 pub mod lying;
 pub mod history;
 pub mod suites;

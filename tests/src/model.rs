@@ -46,6 +46,16 @@ impl Model {
         self.history.push((self.sequence() + writes.len() as u64, contents));
     }
 
+    /// Forgets what came behind `sequence`. Returns whether a batch ended there;
+    /// nothing is forgotten otherwise.
+    pub fn roll_back_to(&mut self, sequence: Sequence) -> bool {
+        let place = self.history.binary_search_by_key(&sequence, |(last, _)| *last);
+        if let Ok(place) = place {
+            self.history.truncate(place + 1);
+        }
+        place.is_ok()
+    }
+
     /// The contents at `sequence`, if a batch ended there.
     pub fn at_boundary(&self, sequence: Sequence) -> Option<&Contents> {
         let place = self.history.binary_search_by_key(&sequence, |(last, _)| *last).ok()?;

@@ -143,8 +143,11 @@ fn add(sum: &mut Outcome, outcome: Outcome) {
     }
 }
 
-/// The outcome of `case`, whose panic is a failure too.
-fn caught(case: impl FnOnce() -> Outcome) -> Outcome {
+/// What `case` comes to; its panic is a failure too.
+///
+/// # Errors
+/// The failure.
+pub fn caught<T>(case: impl FnOnce() -> Result<T, Box<Failure>>) -> Result<T, Box<Failure>> {
     catch_unwind(AssertUnwindSafe(case)).unwrap_or_else(|panic| {
         let words = panic.downcast_ref::<String>().map(String::as_str);
         let words = words.or_else(|| panic.downcast_ref::<&str>().copied());

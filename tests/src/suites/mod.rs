@@ -10,6 +10,9 @@
 //! | [`lin`] | nothing: real threads on hot keys | does one order explain what all of them saw? |
 //! | [`shut`] | the order in which threads go on | does any order break a law? |
 //! | [`mod@format`] | nothing, then one file | do engine and book read the same? |
+//! | [`model`] | nothing; flushes, compactions and reopens come by chance | is each answer that of a sorted map? |
+//! | [`meta`] | nothing; the options change at each reopen | is each answer the same under all options? |
+//! | [`sim`] | power and calls, between and in operations, by chance | all of the above, and the same again? |
 
 pub mod crash;
 pub mod recrash;
@@ -19,6 +22,9 @@ pub mod flip;
 pub mod lin;
 pub mod shut;
 pub mod format;
+pub mod model;
+pub mod meta;
+pub mod sim;
 
 use crate::suite::Suite;
 
@@ -32,6 +38,9 @@ pub const SUITES: &[Suite] = &[
     lin::SUITE,
     shut::SUITE,
     format::SUITE,
+    model::SUITE,
+    meta::SUITE,
+    sim::SUITE,
 ];
 
 /// The suite of this name.
