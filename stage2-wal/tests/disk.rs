@@ -208,6 +208,19 @@ fn nothing_is_read_written_or_locked_through_what_is_no_regular_file() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_longer_than_the_memory_is_an_error_and_not_the_end_of_the_process() {
+    with_directory(|vfs, path| {
+        let sparse = fs::File::create(path.join("000001.log")).expect("created");
+        sparse.set_len(15 << 40).expect("a sparse file costs nothing");
+        let file = vfs.open(LOG).expect("it can be opened");
+        let error = file.read_all().expect_err("nobody has 15 TiB of memory");
+        assert_says(&error, "read", "000001.log");
+        assert!(error.is_retryable(), "{error}");
+    });
+}
+
 #[cfg(unix)]
 #[test]
 fn only_the_owner_may_read_what_was_created() {

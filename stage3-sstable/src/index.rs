@@ -39,6 +39,9 @@ use crate::format::{BlockHandle, TRAILER_BYTES};
 /// index can have.
 const LEAST_BLOCK_BYTES: u64 = 8 + TRAILER_BYTES as u64;
 
+/// Three varints of a byte: the least that a separator takes in the index.
+const LEAST_SEPARATOR_BYTES: usize = 3;
+
 /// The separators of a table, in memory.
 #[derive(Debug, Default)]
 pub struct Index {
@@ -157,11 +160,21 @@ impl Index {
         if count as u64 > data_bytes / LEAST_BLOCK_BYTES {
             return Err(decoder.malformed(format!("{count} blocks do not fit {data_bytes} bytes")));
         }
+        index.reserve(count.min(decoder.remaining() / LEAST_SEPARATOR_BYTES));
         for _ in 0..count {
             index.decode_separator(decoder, data_bytes)?;
         }
         decoder.finish()?;
         Ok(index)
+    }
+
+    /// Makes room at once: an index that grew by doubling would take twice the memory
+    /// for as long as its table is open.
+    fn reserve(&mut self, separators: usize) {
+        self.heads.reserve_exact(separators);
+        self.rest_ends.reserve_exact(separators);
+        self.sequences.reserve_exact(separators);
+        self.block_ends.reserve_exact(separators);
     }
 
     fn decode_separator(&mut self, decoder: &mut Decoder<'_>, data_bytes: u64) -> Result<(), Malformed> {

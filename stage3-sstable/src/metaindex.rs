@@ -1,7 +1,7 @@
 //! The metaindex: which meta blocks a table has, by name.
 //!
 //! ```text
-//!   metaindex := count:varint  entry{count}
+//!   metaindex := count:varint  entry{count}             at most 256 entries
 //!   entry     := name_length:varint  name  flags:u8  offset:varint  bytes:varint
 //! ```
 //!
@@ -24,6 +24,10 @@ use crate::properties::PROPERTIES;
 
 /// The flag of a block that must be understood.
 const MUST_UNDERSTAND: u8 = 1;
+
+/// The most meta blocks of a table. There are two or three; as each name is compared
+/// with all before it, a metaindex of a million would be a hang.
+pub const MAX_META_BLOCKS: usize = 256;
 
 /// The names that this release understands.
 const UNDERSTOOD: [&str; 1] = [PROPERTIES];
@@ -69,9 +73,12 @@ impl Metaindex {
     ///
     /// # Errors
     /// [`Malformed`] when bytes are missing or left, a name is not UTF-8 or there
-    /// twice, a flag is unknown, or a length is beyond 32 bits.
+    /// twice, a flag is unknown, a length is beyond 32 bits, or there are too many.
     pub fn decode(decoder: &mut Decoder<'_>) -> Result<Metaindex, Malformed> {
         let count = decoder.length("meta blocks")?;
+        if count > MAX_META_BLOCKS {
+            return Err(decoder.malformed(format!("{count} meta blocks, {MAX_META_BLOCKS} are the most")));
+        }
         let mut metaindex = Metaindex::default();
         for _ in 0..count {
             let block = decode_block(decoder)?;
@@ -145,6 +152,15 @@ mod tests {
     #[test]
     fn what_was_encoded_is_what_is_decoded() {
         assert_eq!(decode(&metaindex().encode()).unwrap(), metaindex());
+    }
+
+    #[test]
+    fn more_meta_blocks_than_any_table_has_are_refused_before_the_first_is_read() {
+        let block = |number| MetaBlock { name: format!("block.{number}"), ..metaindex().blocks[0].clone() };
+        let most = Metaindex { blocks: (0..MAX_META_BLOCKS).map(block).collect() };
+        assert_eq!(decode(&most.encode()).unwrap(), most);
+        let more = Metaindex { blocks: (0..=MAX_META_BLOCKS).map(block).collect() };
+        assert!(decode(&more.encode()).unwrap_err().what.contains("256 are the most"));
     }
 
     #[test]

@@ -12,6 +12,10 @@
 //! Fields 4 to 6 belong to the keyspace named last before them; without one, to
 //! keyspace 0, which is the only one today.
 //!
+//! Numbers of files are at most [`MAX_FILE_NUMBER`](crate::file::MAX_FILE_NUMBER) and
+//! sequences at most [`MAX_SEQUENCE`](stage4_bloom::memtable::key::MAX_SEQUENCE): a
+//! database that counted on from more would not open again.
+//!
 //! **INV-EDIT-1** An edit says everything that changes together: the new tables,
 //! the ones they replace, up to where the journal is flushed, and which logs are
 //! still needed. It is one record, so a crash leaves all of it or nothing.
@@ -22,7 +26,7 @@ use stage4_bloom::memtable::key::Sequence;
 use stage4_bloom::wal::coding::{Decoder, Malformed, put_prefixed, put_varint};
 use stage4_bloom::wal::layout::Field;
 
-use crate::file::{FileMeta, LEVELS};
+use crate::file::{FileMeta, LEVELS, decode_number, decode_sequence};
 
 const LOG_FLOOR: u8 = 1;
 const NEXT_FILE_NUMBER: u8 = 2;
@@ -97,9 +101,11 @@ impl VersionEdit {
 
     fn read_field(&mut self, tag: u8, length: usize, decoder: &mut Decoder<'_>) -> Result<(), Malformed> {
         match tag {
-            LOG_FLOOR => self.log_floor = Some(decoder.varint("log floor")?),
-            NEXT_FILE_NUMBER => self.next_file_number = Some(decoder.varint("next file number")?),
-            FLUSHED_SEQUENCE => self.flushed_sequence = Some(decoder.varint("flushed sequence")?),
+            LOG_FLOOR => self.log_floor = Some(decode_number(decoder, "log floor")?),
+            NEXT_FILE_NUMBER => self.next_file_number = Some(decode_number(decoder, "next file number")?),
+            FLUSHED_SEQUENCE => {
+                self.flushed_sequence = Some(decode_sequence(decoder, "flushed sequence")?);
+            }
             KEYSPACE => {
                 let keyspace = decoder.varint("keyspace")?;
                 if keyspace != 0 {
@@ -114,7 +120,7 @@ impl VersionEdit {
             REMOVED_FILE => {
                 let level = decoder.length("level")?;
                 check_level(decoder, level)?;
-                self.removed.push((level, decoder.varint("number")?));
+                self.removed.push((level, decode_number(decoder, "number")?));
             }
             _ if tag & MAY_BE_IGNORED != 0 => {
                 decoder.bytes("ignored", length)?;
@@ -170,7 +176,9 @@ mod tests {
     use super::*;
     use bytes::Bytes;
     use proptest::prelude::*;
-    use stage4_bloom::memtable::key::OwnedKey;
+    use stage4_bloom::memtable::key::{MAX_SEQUENCE, OwnedKey};
+
+    use crate::file::MAX_FILE_NUMBER;
 
     fn sample() -> VersionEdit {
         let key =
@@ -192,6 +200,32 @@ mod tests {
             flushed_sequence: Some(300),
             added: vec![(0, meta)],
             removed: vec![(0, 3), (6, 1_000)],
+        }
+    }
+
+    #[test]
+    fn a_number_that_no_database_has_counted_to_is_malformed() {
+        let with = |change: fn(&mut VersionEdit)| {
+            let mut edit = sample();
+            change(&mut edit);
+            VersionEdit::decode(&edit.encode()).map(|decoded| assert_eq!(decoded, edit))
+        };
+        for sound in [
+            with(|edit| edit.next_file_number = Some(MAX_FILE_NUMBER)),
+            with(|edit| edit.flushed_sequence = Some(MAX_SEQUENCE)),
+        ] {
+            assert_eq!(sound, Ok(()));
+        }
+        for beyond in [
+            with(|edit| edit.log_floor = Some(MAX_FILE_NUMBER + 1)),
+            with(|edit| edit.next_file_number = Some(u64::MAX)),
+            with(|edit| edit.removed[0].1 = u64::MAX),
+            with(|edit| edit.added[0].1.number = u64::MAX),
+            with(|edit| edit.flushed_sequence = Some(MAX_SEQUENCE + 1)),
+            with(|edit| edit.added[0].1.last_sequence = u64::MAX),
+            with(|edit| edit.added[0].1.largest.sequence = u64::MAX),
+        ] {
+            assert!(beyond.unwrap_err().what.contains("is beyond"));
         }
     }
 

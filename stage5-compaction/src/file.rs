@@ -19,7 +19,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use stage4_bloom::memtable::key::{OwnedKey, Sequence};
+use stage4_bloom::memtable::key::{MAX_SEQUENCE, OwnedKey, Sequence};
 use stage4_bloom::memtable::sync::atomic::{AtomicU64, Ordering};
 use stage4_bloom::sstable::table::TableSummary;
 use stage4_bloom::wal::coding::{Decoder, Malformed, put_prefixed, put_varint};
@@ -30,6 +30,10 @@ const HAS_GLOBAL_SEQUENCE: u8 = 2;
 /// How many levels there are. With level sizes ten times apart and the last
 /// holding nine tenths of the data, seven hold terabytes.
 pub const LEVELS: usize = 7;
+
+/// The highest number that a file may have when it is found: a thousand files a
+/// second reach it after nine million years, and many more numbers lie above it.
+pub const MAX_FILE_NUMBER: u64 = u64::MAX / 64;
 
 /// Gives out file numbers. Clones give from the same row.
 #[derive(Debug, Clone, Default)]
@@ -123,7 +127,7 @@ impl FileMeta {
 
     pub(crate) fn decode(decoder: &mut Decoder<'_>) -> Result<(usize, FileMeta), Malformed> {
         let level = decoder.length("level")?;
-        let number = decoder.varint("number")?;
+        let number = decode_number(decoder, "number")?;
         let size_bytes = decoder.varint("size")?;
         let smallest = decode_key(decoder, "smallest key", "smallest sequence")?;
         let largest = decode_key(decoder, "largest key", "largest sequence")?;
@@ -134,8 +138,8 @@ impl FileMeta {
         if flags & HAS_GLOBAL_SEQUENCE != 0 {
             return Err(decoder.malformed("a file with a global sequence is not known"));
         }
-        let first_sequence = decoder.varint("first sequence")?;
-        let last_sequence = decoder.varint("last sequence")?;
+        let first_sequence = decode_sequence(decoder, "first sequence")?;
+        let last_sequence = decode_sequence(decoder, "last sequence")?;
         let entries = decoder.varint("entries")?;
         let deletions = decoder.varint("deletions")?;
         let checksum = decoder.crc("file crc")?;
@@ -163,5 +167,23 @@ fn decode_key(
     sequence: &'static str,
 ) -> Result<OwnedKey, Malformed> {
     let user_key = Bytes::copy_from_slice(decoder.prefixed(key)?);
-    Ok(OwnedKey { user_key, sequence: decoder.varint(sequence)? })
+    Ok(OwnedKey { user_key, sequence: decode_sequence(decoder, sequence)? })
+}
+
+/// A file's number: one that leaves numbers above it.
+pub(crate) fn decode_number(decoder: &mut Decoder<'_>, name: &'static str) -> Result<u64, Malformed> {
+    within(decoder, name, MAX_FILE_NUMBER)
+}
+
+/// A sequence that a write can have.
+pub(crate) fn decode_sequence(decoder: &mut Decoder<'_>, name: &'static str) -> Result<Sequence, Malformed> {
+    within(decoder, name, MAX_SEQUENCE)
+}
+
+fn within(decoder: &mut Decoder<'_>, name: &'static str, most: u64) -> Result<u64, Malformed> {
+    let number = decoder.varint(name)?;
+    match number <= most {
+        true => Ok(number),
+        false => Err(decoder.malformed(format!("{name}: {number} is beyond {most}"))),
+    }
 }

@@ -40,6 +40,10 @@ const MAGIC: [u8; 8] = *b"\x89LSMC\r\n\x1a";
 /// The version of `CURRENT`'s grammar.
 const VERSION: u16 = 1;
 
+/// A `CURRENT` longer than this is refused before it is read: one has 44 bytes, and
+/// a later version will not have a hundred times as many.
+const MAX_CURRENT_BYTES: u64 = 4096;
+
 /// What `CURRENT` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Current {
@@ -61,6 +65,10 @@ impl Current {
             Err(error) if error.is_not_found() => return Ok(None),
             Err(error) => return Err(error),
         };
+        if file.len() > MAX_CURRENT_BYTES {
+            let what = format!("{} bytes are too many for a CURRENT", file.len());
+            return Err(Error::corruption(file.describe(), MAX_CURRENT_BYTES, what));
+        }
         Current::from_bytes(&file.read_all()?, &file.describe()).map(Some)
     }
 
@@ -264,6 +272,14 @@ mod tests {
     fn the_edits_come_back_in_their_order() {
         let edits = read_manifest(&written(3), CURRENT).unwrap();
         assert_eq!(edits, [edit(0), edit(1), edit(2)]);
+    }
+
+    #[test]
+    fn a_current_that_is_far_too_long_is_refused_without_being_read() {
+        let vfs = SimVfs::new();
+        CURRENT.commit(&vfs, 9).unwrap();
+        vfs.corrupt(FileId::Current, |bytes| bytes.resize(MAX_CURRENT_BYTES as usize + 1, 0)).unwrap();
+        assert!(Current::read(&vfs).unwrap_err().to_string().contains("4097 bytes are too many"));
     }
 
     #[test]

@@ -41,7 +41,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use stage5_compaction::compaction::{DropRule, merge_into_tables};
-use stage5_compaction::file::FileNumbers;
+use stage5_compaction::file::{FileNumbers, MAX_FILE_NUMBER};
 use stage5_compaction::manifest::Current;
 use stage5_compaction::memtable::error::Error as StorageError;
 use stage5_compaction::memtable::key::{MAX_SEQUENCE, Sequence};
@@ -64,10 +64,6 @@ use crate::options::Options;
 use crate::schedule::Schedule;
 use crate::snapshot::Snapshots;
 use crate::state::{Published, State};
-
-/// The highest number that a file may have when it is found: a thousand files a
-/// second reach it after nine million years, and many more numbers lie above it.
-const MAX_FILE_NUMBER: u64 = u64::MAX / 64;
 
 /// Opens the database in `vfs`.
 pub(crate) fn open(vfs: Arc<dyn Vfs>, options: Options) -> Result<Engine> {

@@ -194,7 +194,7 @@ struct OsReadFile {
 impl ReadFile for OsReadFile {
     fn read_at(&self, offset: u64, length: usize) -> Result<Bytes> {
         super::check_span(&self.name, self.length, offset, length)?;
-        let mut bytes = vec![0; length];
+        let mut bytes = zeros(length).map_err(|source| Error::io("read", &self.name, source))?;
         match read_exact_at(&self.file, &mut bytes, offset) {
             Ok(()) => Ok(Bytes::from(bytes)),
             Err(source) if source.kind() == io::ErrorKind::UnexpectedEof => {
@@ -211,6 +211,16 @@ impl ReadFile for OsReadFile {
     fn describe(&self) -> String {
         self.name.clone()
     }
+}
+
+/// Room for what is read. A file may say that it is longer than the memory: a
+/// sparse one costs its maker nothing. That is an error, and not the end of the
+/// process.
+fn zeros(length: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(length).map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
+    bytes.resize(length, 0);
+    Ok(bytes)
 }
 
 #[cfg(unix)]

@@ -12,7 +12,7 @@ use crate::footer::{FOOTER_BYTES, Footer};
 use crate::format::{BlockHandle, MAX_BLOCK_BYTES, TRAILER_BYTES, VERSION};
 use crate::frame::trailer;
 use crate::index::IndexBuilder;
-use crate::metaindex::{MetaBlock, Metaindex};
+use crate::metaindex::{MAX_META_BLOCKS, MetaBlock, Metaindex};
 use crate::properties::{PROPERTIES, Properties};
 
 /// How many bytes are collected before they are appended to the file: a system
@@ -118,8 +118,8 @@ impl TableBuilder {
     /// footer. Nothing is synced.
     ///
     /// # Errors
-    /// [`InvalidArgument`](Error::InvalidArgument) when there is no entry;
-    /// [`Io`](Error::Io) as above.
+    /// [`InvalidArgument`](Error::InvalidArgument) when there is no entry, or a meta
+    /// block too many; [`Io`](Error::Io) as above.
     pub fn finish(mut self) -> Result<TableSummary> {
         self.finish_block(None)?;
         let Some(properties) = self.properties.take() else {
@@ -173,6 +173,9 @@ impl TableBuilder {
     /// Writes all meta blocks, the properties last.
     fn write_meta_blocks(&mut self, properties: &Properties) -> Result<Metaindex> {
         self.meta_blocks.push((PROPERTIES.to_owned(), properties.encode()));
+        if self.meta_blocks.len() > MAX_META_BLOCKS {
+            return Err(Error::invalid_argument(format!("more than {MAX_META_BLOCKS} meta blocks")));
+        }
         let mut metaindex = Metaindex::default();
         for (name, contents) in self.meta_blocks.drain(..) {
             let handle = self.output.write_block(Codec::None, &contents)?;
