@@ -8,6 +8,7 @@
 //! | [`kill`] | a process, by signal 9 | is all there that it acknowledged? |
 //! | [`flip`] | every bit, cut and sector; swaps files and blocks | is it refused by name, or as it was? |
 //! | [`lin`] | nothing: real threads on hot keys | does one order explain what all of them saw? |
+//! | [`hostile`] | the directory, as a stranger would | is it a clear error, and nothing changed? |
 //! | [`shut`] | the order in which threads go on | does any order break a law? |
 //! | [`mod@format`] | nothing, then one file | do engine and book read the same? |
 //! | [`model`] | nothing; flushes, compactions and reopens come by chance | is each answer that of a sorted map? |
@@ -20,6 +21,7 @@ pub mod fault;
 pub mod kill;
 pub mod flip;
 pub mod lin;
+pub mod hostile;
 pub mod shut;
 pub mod format;
 pub mod model;
@@ -36,6 +38,7 @@ pub const SUITES: &[Suite] = &[
     kill::SUITE,
     flip::SUITE,
     lin::SUITE,
+    hostile::SUITE,
     shut::SUITE,
     format::SUITE,
     model::SUITE,
