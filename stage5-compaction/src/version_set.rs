@@ -27,7 +27,7 @@ use stage4_bloom::wal::identity::DatabaseId;
 use stage4_bloom::wal::vfs::{FileId, Vfs};
 
 use crate::edit::VersionEdit;
-use crate::file::FileNumbers;
+use crate::file::{FileMeta, FileNumbers};
 use crate::manifest::{Current, Manifest, read_manifest};
 use crate::table_cache::TableCache;
 use crate::table_writer::NewTable;
@@ -62,8 +62,23 @@ pub fn recover(vfs: &dyn Vfs, current: Current, cache: &Arc<TableCache>) -> Resu
         recovered.flushed_sequence = edit.flushed_sequence.unwrap_or(recovered.flushed_sequence);
         recovered.next_file_number = edit.next_file_number.unwrap_or(recovered.next_file_number);
     }
+    check_sequences(&recovered)
+        .map_err(|what| Error::corruption(vfs.describe(FileId::Manifest(current.manifest)), 0, what))?;
     check_files_exist(vfs, &recovered.version)?;
     Ok(recovered)
+}
+
+/// No table holds a sequence that is still to be given out: a second write would get
+/// it, and which of the two is the newer could not be told.
+fn check_sequences(recovered: &Recovered) -> Result<(), String> {
+    let flushed = recovered.flushed_sequence;
+    let ahead = recovered.version.files().find(|(_, file)| file.meta().last_sequence > flushed);
+    ahead.map_or(Ok(()), |(_, file)| {
+        let FileMeta { number, last_sequence, .. } = file.meta();
+        Err(format!(
+            "table {number} holds sequence {last_sequence}, but only those up to {flushed} are in tables"
+        ))
+    })
 }
 
 /// Every table that the version names is there, at the length it should have.

@@ -45,6 +45,17 @@ fn what_was_installed_is_recovered() {
 }
 
 #[test]
+fn a_table_ahead_of_the_flushed_sequence_is_corruption() {
+    let mut shop = two_levels();
+    let mut outcome = shop.merge(&memtable_of(&[("kiwi", 4, Some("brown"))]), 0, ONE_TABLE, keep_all());
+    outcome.edit.flushed_sequence = Some(3);
+    shop.install(outcome);
+    let error = reopen(&shop.vfs).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corruption);
+    assert!(error.to_string().contains("holds sequence 4"), "{error}");
+}
+
+#[test]
 fn an_edit_is_published_only_when_it_is_durable() {
     let mut shop = two_levels();
     let outcome = shop.merge(&memtable_of(&[("kiwi", 4, Some("brown"))]), 0, ONE_TABLE, keep_all());

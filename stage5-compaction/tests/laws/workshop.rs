@@ -104,8 +104,12 @@ impl Workshop {
         rule: DropRule,
     ) -> Outcome {
         let cursors = vec![SourceCursor::Memtable(memtable.cursor())];
-        merge_into_tables(cursors, self.set.version(), level, target_bytes, rule, &self.factory)
-            .expect("a simulated disk never fails")
+        let merged = merge_into_tables(cursors, self.set.version(), level, target_bytes, rule, &self.factory);
+        let mut outcome = merged.expect("a simulated disk never fails");
+        // What comes from a memtable is flushed by being merged.
+        let last = outcome.edit.added.iter().map(|(_, meta)| meta.last_sequence).max();
+        outcome.edit.flushed_sequence = last.max(Some(self.set.flushed_sequence()));
+        outcome
     }
 
     /// Makes an outcome count.
