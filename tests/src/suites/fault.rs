@@ -6,12 +6,15 @@
 //!   workload of 500 calls × 5 kinds of fault × once, sticky
 //!        │ a stubborn user: whatever fails, the next step is tried
 //!        ▼
+//!   the power is lost at the end ─▶ all acknowledged as durable is there
 //!   the disk is well ─▶ the same handle resumes, or says that it must be reopened
 //!                    ─▶ reopened: all acknowledged, no leaked file, writable
 //! ```
 
 use std::sync::Arc;
 
+use stage6_engine::memtable::key::Sequence;
+use stage6_engine::wal::vfs::crash::{DataPolicy, NamePolicy, Policy};
 use stage6_engine::wal::vfs::{Fault, FaultKind, FaultVfs, SimVfs};
 use stage6_engine::{Db, Durability, Mode, Read, Result};
 
@@ -102,9 +105,10 @@ fn survive(script: &[Step], fault: Fault) -> std::result::Result<bool, String> {
     if let Some(wrong) = survivor.wrong.take() {
         return Err(wrong);
     }
+    survivor.lose_power()?;
     survivor.disk.clear();
     if let Some(db) = db {
-        survivor.resume(&db)?;
+        survivor.resume(&db, fault.kind)?;
     }
     survivor.reopen()?;
     Ok(is_struck)
@@ -113,18 +117,23 @@ fn survive(script: &[Step], fault: Fault) -> std::result::Result<bool, String> {
 /// A run on a disk that may fail, and what it was told.
 struct Survivor {
     disk: FaultVfs,
+    /// What lies under the faults.
+    sound: SimVfs,
     /// All that was acknowledged, in its order.
     model: Model,
     /// A write that failed: it may be there or not, as the very last one.
     doubtful: Option<Contents>,
+    /// The last sequence that was acknowledged as durable.
+    durable: Sequence,
     /// The first law that was broken.
     wrong: Option<String>,
 }
 
 impl Survivor {
     fn new() -> Survivor {
-        let disk = FaultVfs::new(Arc::new(SimVfs::without_trace()));
-        Survivor { disk, model: Model::default(), doubtful: None, wrong: None }
+        let sound = SimVfs::new();
+        let disk = FaultVfs::new(Arc::new(sound.clone()));
+        Survivor { disk, sound, model: Model::default(), doubtful: None, durable: 0, wrong: None }
     }
 
     fn open(&self) -> Result<Db> {
@@ -155,7 +164,11 @@ impl Survivor {
         match step {
             Step::Write(writes) => self.write(db, writes, Durability::Buffer),
             Step::WriteSync(writes) => self.write(db, writes, Durability::Sync),
-            Step::Persist => drop(db.persist()),
+            Step::Persist => {
+                if db.persist().is_ok() {
+                    self.durable = self.model.sequence();
+                }
+            }
             Step::RunJob | Step::Settle => {
                 if let Some(job) = db.pending_jobs().first() {
                     drop(db.run_job(*job));
@@ -178,6 +191,9 @@ impl Survivor {
         if outcome.is_ok() || db.stats().visible_sequence > before {
             self.model.apply(writes);
             self.doubtful = None;
+            if outcome.is_ok() && durability == Durability::Sync {
+                self.durable = self.model.sequence();
+            }
         } else {
             let mut maybe = self.model.clone();
             maybe.apply(writes);
@@ -191,13 +207,36 @@ impl Survivor {
         }
     }
 
+    /// On a copy of the disk nothing is left that was not synced; all that was
+    /// acknowledged as durable is there.
+    fn lose_power(&self) -> std::result::Result<(), String> {
+        let in_words = |what: &'static str| move |error| format!("power lost, {what}: {error}");
+        let nothing_unsynced = Policy { names: NamePolicy::Prefix(0), data: DataPolicy::Lost };
+        let image = self.sound.trace().crash(self.sound.calls(), nothing_unsynced);
+        let db =
+            tiny().open_vfs(Arc::new(SimVfs::from_image(&image))).map_err(in_words("it does not open"))?;
+        let sequence = db.stats().visible_sequence;
+        if sequence < self.durable {
+            let durable = self.durable;
+            return Err(format!("power lost: it ends at {sequence}, {durable} was acknowledged as durable"));
+        }
+        let found = contents(&db).map_err(in_words("a scan fails"))?;
+        match self.model.at_boundary(sequence) == Some(&found) || Some(&found) == self.doubtful.as_ref() {
+            true => Ok(()),
+            false => Err(format!("power lost: at {sequence} it holds what was never there")),
+        }
+    }
+
     /// The same handle resumes and takes writes, or says that it must be opened
     /// again.
-    fn resume(&mut self, db: &Db) -> std::result::Result<(), String> {
+    fn resume(&mut self, db: &Db, kind: FaultKind) -> std::result::Result<(), String> {
         if let Err(error) = db.try_resume() {
             return if error.to_string().is_empty() { Err("it does not say why".to_owned()) } else { Ok(()) };
         }
-        let written = db.put("resumed", "yes").map(drop).and_then(|()| db.flush()).and_then(|()| db.close());
+        let written = db.put("resumed", "yes").map(drop).and_then(|()| db.flush());
+        // What failed was removed, unless that failed too: then the next open does it.
+        let checked = || if kind == FaultKind::Io { Ok(()) } else { db.check_invariants() };
+        let written = written.and_then(|()| checked()).and_then(|()| db.close());
         written.map_err(|error| format!("it resumed, and then: {error}"))?;
         self.model.apply(&[(b"resumed".to_vec(), Some(b"yes".to_vec()))]);
         self.doubtful = None;
