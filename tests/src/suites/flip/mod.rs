@@ -2,7 +2,7 @@
 //! were right before. Never a wrong one, never a panic, never a hang.
 //!
 //! ```text
-//!   seed ─▶ one database, left in three ways, and one with padding
+//!   seed ─▶ one database, left in three ways, one with padding, one of equal blocks
 //!             │ every bit of every file flipped, every length cut to, every sector
 //!             │ zeroed; every two files and every two blocks swapped
 //!             ▼
@@ -99,9 +99,10 @@ fn database(seed: u64, only: Option<&str>, watch: &Watch) -> Result<(Table, Tall
         tally.merge(attack.tally);
         killed.get_or_insert(subject);
     }
-    let (padding, rest) = padded(only, watch)?;
-    table.merge(padding);
-    tally.merge(rest);
+    for (more, rest) in [padded(only, watch)?, exchanged(only, watch)?] {
+        table.merge(more);
+        tally.merge(rest);
+    }
     Ok((table, tally))
 }
 
@@ -117,6 +118,14 @@ fn padded(only: Option<&str>, watch: &Watch) -> Result<(Table, Tally), Box<Failu
     let bits = fields.iter().flat_map(ends).flat_map(|byte| byte * 8..byte * 8 + 8).map(Damage::Bit);
     let mut attack = Attack::new(&subject, only, watch);
     attack.strike(log, bits)?;
+    Ok((attack.table, attack.tally))
+}
+
+/// Swaps blocks that are alike in all but their keys.
+fn exchanged(only: Option<&str>, watch: &Watch) -> Result<(Table, Tally), Box<Failure>> {
+    let subject = Subject::with_equal_blocks().map_err(unexpected)?;
+    let mut attack = Attack::new(&subject, only, watch);
+    attack.swap_blocks()?;
     Ok((attack.table, attack.tally))
 }
 

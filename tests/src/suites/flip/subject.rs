@@ -127,6 +127,23 @@ impl Subject {
         Ok(Subject { name: "padded", codec: Codec::None, image: vfs.image(), model })
     }
 
+    /// A database with one table whose data blocks are all of one length: nothing
+    /// but its checksum tells one from another in its place.
+    ///
+    /// # Errors
+    /// As [`write`](Subject::write).
+    pub fn with_equal_blocks() -> Result<Subject> {
+        let (vfs, mut model) = (SimVfs::new(), Model::default());
+        let strategy = Leveled { target_file_bytes: 1 << 20, ..Leveled::default() };
+        let db = tiny().memtable_bytes(1 << 20).strategy(strategy).open_vfs(Arc::new(vfs.clone()))?;
+        let writes: Vec<Write> = (0..KEYS).map(|number| (key(number), Some(vec![b'v'; 60]))).collect();
+        db.write_opt(&batch_of(&writes), Durability::Sync)?;
+        model.apply(&writes);
+        db.compact_range(..)?;
+        settle(&db)?;
+        Ok(Subject { name: "equal", codec: Codec::None, image: vfs.image(), model })
+    }
+
     /// Its kind of file, in words.
     pub fn kind(&self, file: FileId) -> &'static str {
         match file {
