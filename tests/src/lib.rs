@@ -22,6 +22,7 @@
 //! - [`lying`]: disks that answer a sync and leave it out.
 //! - [`history`]: what several threads did, and whether one order explains it.
 //! - [`suites`]: all of them.
+//! - [`mutants`]: bugs planted on purpose, which they must catch.
 
 pub mod suite;
 pub mod shrink;
@@ -35,3 +36,4 @@ pub mod session;
 pub mod lying;
 pub mod history;
 pub mod suites;
+pub mod mutants;
