@@ -19,7 +19,7 @@
 use stage2_wal::coding::{Decoder, Malformed};
 use stage2_wal::memtable::error::{Error, Result};
 
-use crate::format::{BlockHandle, KNOWN_FEATURES, MAGIC, VERSION};
+use crate::format::{BlockHandle, KNOWN_FEATURES, MAGIC, OLDEST_VERSION, VERSION};
 use crate::frame::BlockFile;
 
 /// The length of a footer, in bytes.
@@ -119,7 +119,7 @@ impl Footer {
     }
 
     fn check_understood(&self, file: &BlockFile) -> Result<()> {
-        if self.version != VERSION {
+        if !(OLDEST_VERSION..=VERSION).contains(&self.version) {
             return Err(Error::unsupported(&file.name, format!("table format version {}", self.version)));
         }
         let unknown = self.features & !KNOWN_FEATURES;

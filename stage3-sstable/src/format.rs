@@ -29,8 +29,20 @@ use stage2_wal::memtable::key::MAX_VALUE_BYTES;
 /// Source: <https://www.w3.org/TR/png-3/#5PNG-file-signature>
 pub const MAGIC: [u8; 8] = *b"\x89LSMT\r\n\x1a";
 
-/// The version that this release writes, and the only one it reads.
-pub const VERSION: u16 = 1;
+/// The version that this release writes.
+///
+/// | version | a block's checksum covers | written |
+/// |---|---|---|
+/// | 1 | payload, codec, offset, salt | up to release 0.1.0 |
+/// | 2 | salt, offset, codec, payload | since |
+///
+/// A CRC is linear, and the salt is one of the file's number. At the end of what is
+/// covered the two cancelled each other: a block whose offset differs from its place
+/// in the bits in which two files' numbers differ was taken for one of the other file.
+pub const VERSION: u16 = 2;
+
+/// The oldest version that this release reads.
+pub const OLDEST_VERSION: u16 = 1;
 
 /// The feature bits that this release understands: none are given out yet.
 pub const KNOWN_FEATURES: u32 = 0;

@@ -5,8 +5,8 @@
 //!              │
 //!              ▼
 //!   … │ payload, as stored ………………………………… │ codec:u8 │ checksum:u32 │ next block …
-//!     └──────────── CRC-32, with ─────────────┘                ▲
-//!                   offset:u64 and salt:u32  ──────────────────┘
+//!     └──── CRC-32, behind ───────────────────┘                ▲
+//!           salt:u32 and offset:u64  ──────────────────────────┘
 //! ```
 //!
 //! **INV-FRAME-1** Nothing of a block leaves this module before its checksum was
@@ -22,16 +22,22 @@ use stage2_wal::memtable::error::{Error, Result};
 use stage2_wal::vfs::ReadFile;
 
 use crate::compression::{Codec, decompress};
-use crate::format::{BlockHandle, TRAILER_BYTES};
+use crate::format::{BlockHandle, TRAILER_BYTES, VERSION};
 
-/// The checksum of a block: CRC-32 over the payload as stored, its codec, its
-/// offset and the file's salt.
+/// The checksum of a block in a table of this release: CRC-32 over the file's salt,
+/// the block's offset, its codec and the payload as stored.
 pub fn block_checksum(payload: &[u8], codec: u8, offset: u64, salt: u32) -> u32 {
+    checksum_of([&salt.to_le_bytes(), &offset.to_le_bytes(), &[codec], payload])
+}
+
+/// The same in a table of version 1.
+fn block_checksum_1(payload: &[u8], codec: u8, offset: u64, salt: u32) -> u32 {
+    checksum_of([payload, &[codec], &offset.to_le_bytes(), &salt.to_le_bytes()])
+}
+
+fn checksum_of(parts: [&[u8]; 4]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
-    hasher.update(payload);
-    hasher.update(&[codec]);
-    hasher.update(&offset.to_le_bytes());
-    hasher.update(&salt.to_le_bytes());
+    parts.iter().for_each(|part| hasher.update(part));
     hasher.finalize()
 }
 
@@ -58,9 +64,21 @@ pub struct BlockFile {
     pub name: String,
     /// The salt that its checksums cover.
     pub salt: u32,
+    /// The version of the format, which decides what a checksum covers.
+    pub version: u16,
 }
 
 impl BlockFile {
+    /// A file of this release, until its footer says otherwise.
+    pub fn new(file: Arc<dyn ReadFile>, salt: u32) -> BlockFile {
+        BlockFile { name: file.describe(), file, salt, version: VERSION }
+    }
+
+    fn checksum(&self, payload: &[u8], codec: u8, offset: u64) -> u32 {
+        let checksum = if self.version == 1 { block_checksum_1 } else { block_checksum };
+        checksum(payload, codec, offset, self.salt)
+    }
+
     /// Reads the block at `handle`: the payload as stored and its codec, after
     /// the checksum was found right.
     ///
@@ -74,7 +92,7 @@ impl BlockFile {
         let trailer = payload.split_off(payload.len().min(handle.bytes as usize));
         let (codec, checksum) =
             decode_trailer(&mut Decoder::new(&trailer)).map_err(|what| self.damage(what, handle.offset))?;
-        if checksum != block_checksum(&payload, codec, handle.offset, self.salt) {
+        if checksum != self.checksum(&payload, codec, handle.offset) {
             return Err(self.corruption(handle.offset, "the block's checksum does not match"));
         }
         let known = Codec::from_byte(codec);
@@ -106,6 +124,7 @@ impl BlockFile {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use stage2_wal::identity::{DatabaseId, file_salt};
 
     #[test]
     fn the_same_bytes_have_another_checksum_in_another_place_file_or_codec() {
@@ -113,5 +132,19 @@ mod tests {
         assert_ne!(here, block_checksum(b"block", 0, 4096, 7), "another place");
         assert_ne!(here, block_checksum(b"block", 0, 0, 8), "another file");
         assert_ne!(here, block_checksum(b"block", 1, 0, 7), "another codec");
+    }
+
+    #[test]
+    fn what_another_place_changes_is_not_undone_by_another_file() {
+        let salt = |number| file_salt(DatabaseId(0x7e57), number);
+        for (offset, other) in [(324, 325), (0, 1), (4096, 4098)] {
+            let number = 6 ^ offset ^ other;
+            let [here, there] = [(offset, 6), (other, number)];
+            let moved = |sum: fn(&[u8], u8, u64, u32) -> u32| {
+                sum(b"block", 0, here.0, salt(here.1)) == sum(b"block", 0, there.0, salt(there.1))
+            };
+            assert!(moved(block_checksum_1), "which is why there is a version 2");
+            assert!(!moved(block_checksum));
+        }
     }
 }

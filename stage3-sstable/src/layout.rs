@@ -111,8 +111,9 @@ fn read_footer(file: &Arc<dyn ReadFile>) -> Result<(Footer, Vec<Field>, BlockFil
     let mut decoder = Decoder::recording(&bytes);
     // With a salt of its own, whatever is wrong with the footer is said below.
     let salt = Footer::decode(&bytes, &mut decoder).map_or(0, |footer| footer.salt);
-    let file = BlockFile { file: Arc::clone(file), name: file.describe(), salt };
+    let mut file = BlockFile::new(Arc::clone(file), salt);
     let footer = Footer::read(&file)?;
+    file.version = footer.version;
     let fields = decoder.into_fields().into_iter().map(|field| field.shifted(start as usize));
     Ok((footer, fields.collect(), file))
 }

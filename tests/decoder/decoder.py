@@ -109,8 +109,8 @@ def order(user_key, sequence):
     return user_key, -sequence
 
 
-def check_version(version, features):
-    if version != 1 or features != 0:
+def check_version(version, features, known=(1,)):
+    if version not in known or features != 0:
         raise Unsupported(f"version {version} with features {features:#x}")
 
 
@@ -391,12 +391,15 @@ def decompress(stored):
     return bytes(output)
 
 
-def read_block(data, offset, size, salt):
+def read_block(data, offset, size, salt, version):
     demand(size <= LONGEST_PAYLOAD and offset + size + 5 <= len(data), f"a block of {size} bytes at {offset}")
     stored = data[offset : offset + size]
     codec = data[offset + size]
     checksum = int.from_bytes(data[offset + size + 1 : offset + size + 5], "little")
-    found = crc32(stored, bytes([codec]), little(offset, 8), little(salt, 4))
+    if version == 1:
+        found = crc32(stored, bytes([codec]), little(offset, 8), little(salt, 4))
+    else:
+        found = crc32(little(salt, 4), little(offset, 8), bytes([codec]), stored)
     demand(checksum == found, f"the checksum of the block at {offset} is wrong")
     if codec > 1:
         raise Unsupported(f"codec {codec}")
@@ -413,11 +416,11 @@ class Footer:
         self.index = reader.u64(), reader.u32()
         self.metaindex = reader.u64(), reader.u32()
         self.entries, size, salted = reader.u64(), reader.u64(), reader.u32()
-        version, zero, features, checksum = reader.u16(), reader.u16(), reader.u32(), reader.u32()
+        self.version, zero, features, checksum = reader.u16(), reader.u16(), reader.u32(), reader.u32()
         demand(reader.bytes(8) == bytes.fromhex("894c534d540d0a1a"), "the magic is wrong")
         demand(checksum == crc32(data[start : start + 52]), "the footer's checksum is wrong")
         demand(zero == 0, "what must be zero is not")
-        check_version(version, features)
+        check_version(self.version, features, known=(1, 2))
         demand((salted, size) == (salt, len(data)), "the footer is of another file")
         demand(sum(self.index) + 5 == start, "the index does not end at the footer")
         demand(sum(self.metaindex) + 5 == self.index[0], "the metaindex does not end at the index")
@@ -515,11 +518,11 @@ def decode_data_block(payload):
     return entries
 
 
-def decode_data(data, salt, blocks, data_bytes):
+def decode_data(read, blocks, data_bytes):
     """The entries of all data blocks, in their order."""
     entries, offset, below = [], 0, None
     for separator, size in blocks:
-        block = decode_data_block(read_block(data, offset, size, salt))
+        block = decode_data_block(read(offset, size))
         keys = [order(user_key, sequence) for user_key, sequence, _, _ in block]
         demand(all(a < b for a, b in zip(keys, keys[1:])), "the entries do not ascend")
         demand(keys[-1] <= separator and (below is None or below < keys[0]), "an entry is beyond its separator")
@@ -549,8 +552,12 @@ def decode_table(data, salt, live):
     """The entries of a table, after all that the manifest and the table say of it was found right."""
     demand(len(data) == live.size and crc32(data) == live.crc, "it is not the file that the manifest describes")
     footer = Footer(data, salt)
-    metaindex = decode_metaindex(read_block(data, *footer.metaindex, salt))
-    meta = {name: read_block(data, offset, size, salt) for name, offset, size in metaindex}
+
+    def read(offset, size):
+        return read_block(data, offset, size, salt, footer.version)
+
+    metaindex = decode_metaindex(read(*footer.metaindex))
+    meta = {name: read(offset, size) for name, offset, size in metaindex}
     demand("properties" in meta, "the properties are missing")
     properties = decode_properties(meta["properties"])
     end = properties["data bytes"]
@@ -558,8 +565,8 @@ def decode_table(data, salt, live):
         demand(offset == end, f"meta block {name} does not begin where the one before ends")
         end = offset + size + 5
     demand(end == footer.metaindex[0], "the metaindex does not begin where the meta blocks end")
-    blocks = decode_index(read_block(data, *footer.index, salt))
-    entries = decode_data(data, salt, blocks, properties["data bytes"])
+    blocks = decode_index(read(*footer.index))
+    entries = decode_data(read, blocks, properties["data bytes"])
     counted = recount(entries) | {"data blocks": len(blocks), "data bytes": properties["data bytes"]}
     demand(counted == properties, "the properties are not those of the entries")
     of_manifest = live.entries, live.deletions, live.smallest, live.largest, live.first, live.last

@@ -68,9 +68,9 @@ impl Table {
     /// footer, index, metaindex or properties, or a file of another salt; data
     /// blocks are checked when they are read. [`Io`](stage2_wal::memtable::Error::Io) from the file.
     pub fn open(file: Arc<dyn ReadFile>, salt: u32, number: u64, cache: Arc<BlockCache>) -> Result<Table> {
-        let name = file.describe();
-        let file = BlockFile { file, name, salt };
+        let mut file = BlockFile::new(file, salt);
         let footer = Footer::read(&file)?;
+        file.version = footer.version;
         let metaindex = read_metaindex(&file, footer.metaindex)?;
         let properties = read_properties(&file, &metaindex, &footer)?;
         metaindex.check_contiguous(&file, properties.data_bytes, footer.metaindex.offset)?;

@@ -170,7 +170,7 @@ fn with_footer(disk: &Disk, change: impl FnOnce(&mut Footer)) -> Disk {
 fn a_table_of_an_unknown_version_or_feature_is_unsupported() {
     let disk = fruit(Codec::None);
     let newer = with_footer(&disk, |footer| footer.version = VERSION + 1).open().unwrap_err();
-    assert_eq!(newer.to_string(), "000007.sst cannot be read by this release: table format version 2");
+    assert_eq!(newer.to_string(), "000007.sst cannot be read by this release: table format version 3");
     let feature = with_footer(&disk, |footer| footer.features = 4).open().unwrap_err();
     assert_eq!(feature.kind(), ErrorKind::Unsupported);
 }

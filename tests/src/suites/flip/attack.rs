@@ -173,10 +173,6 @@ impl<'a> Attack<'a> {
         }
         for ((one, first, here), (other, second, there)) in pairs(&blocks) {
             let what = if one == other { "pairs of blocks swapped" } else { "blocks of another table" };
-            if self.only.is_none() && has_same_checksum((*one, here.start), (*other, there.start)) {
-                self.tally.add("blocks that no checksum tells apart", 1);
-                continue;
-            }
             if let Some(image) = self.swapped((*one, here), (*other, there)) {
                 let place = format!("{one}/block-{first}-as-block-{second}-of-{other}");
                 self.refused(&place, [*one, *other], &image, what)?;
@@ -227,14 +223,6 @@ impl<'a> Attack<'a> {
         };
         Err(wrong(place, "two parts changed places".to_owned(), what))
     }
-}
-
-/// The checksum of a block ends with its offset and the salt, which is the CRC of the
-/// file's number; and a CRC is linear. So two blocks whose offsets differ in the same
-/// bits as the numbers of their files have each other's checksum.
-fn has_same_checksum((one, here): (FileId, usize), (other, there): (FileId, usize)) -> bool {
-    let number = |file: FileId| file.number().unwrap_or_default();
-    one != other && (here ^ there) as u64 == number(one) ^ number(other)
 }
 
 fn wrong(place: String, operation: String, what: String) -> Wrong {

@@ -1,12 +1,13 @@
 //! Databases that were written once, and must be read for ever.
 //!
 //! ```text
-//!   tests/golden/v1/levels/      CURRENT  LOCK  MANIFEST-000012  000009.log  000011.sst  …
-//!   tests/golden/v1/levels.txt   what it holds: key=value, a line for each
+//!   tests/golden/v2/levels/      CURRENT  LOCK  MANIFEST-000012  000009.log  000011.sst  …
+//!   tests/golden/v2/levels.txt   what it holds: key=value, a line for each
 //! ```
 //!
-//! The version in the path is that of the formats. When they change, the engine of
-//! that day writes `v2` beside it, and `v1` stays as it is: nobody writes there again.
+//! The version in the path is that of the newest of the formats. When one changes, the
+//! engine of that day writes the next beside it, and the older stay as they are: nobody
+//! writes there again. In `v2`, tables have version 2.
 //!
 //! Each database here is written by a function of this file, on one thread and with
 //! an id of its own choice, so that the same bytes come from the same engine. Those

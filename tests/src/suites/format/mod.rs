@@ -1,7 +1,7 @@
 //! What was written once is read for ever, and by whoever knows the book.
 //!
 //! ```text
-//!   tests/golden/v1/*  ──▶ engine, read-only    ─┐
+//!   tests/golden/v*/*  ──▶ engine, read-only    ─┐
 //!                      ──▶ engine, a copy, write ├─▶ the listing beside it
 //!                      ──▶ decoder.py           ─┘
 //!   written just now   ──▶ engine, decoder.py   ───▶ what was written
