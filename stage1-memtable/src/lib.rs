@@ -27,7 +27,10 @@
 //! - [`sync`]: where locks, atomics and threads come from.
 //! - [`lookup`]: one question and its three answers.
 //! - [`cursor`]: the trait of everything that is sorted.
+//! - `arena`, `sieve`: where the bytes of entries lie; which keys are not there.
 //! - [`memtable`]: the sorted map in memory.
+
+#![forbid(unsafe_code)]
 
 pub mod error;
 pub mod key;
@@ -35,6 +38,8 @@ pub mod hash;
 pub mod sync;
 pub mod lookup;
 pub mod cursor;
+mod arena;
+mod sieve;
 pub mod memtable;
 
 pub use error::{Error, ErrorKind, Result};
