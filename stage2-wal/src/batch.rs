@@ -9,6 +9,9 @@
 //! A batch is the payload of one record of the journal. Its entries take the
 //! sequences `first, first + 1, …`, one each.
 //!
+//! A batch that is being written also keeps where each entry lies: to decode again what
+//! was encoded a moment before was a tenth of what a put executes.
+//!
 //! **INV-BATCH-1** A batch is one record and one range of sequences. So it is
 //! replayed whole or not at all, and becomes visible in one step.
 
@@ -17,11 +20,15 @@
 use stage1_memtable::error::{Error, Result};
 use stage1_memtable::key::{Kind, MAX_KEY_BYTES, MAX_SEQUENCE, MAX_VALUE_BYTES, Sequence, check_limits};
 
-use crate::coding::{Decoder, Malformed, put_prefixed, put_varint};
+use crate::coding::{Decoder, MAX_VARINT_BYTES, Malformed, put_prefixed, put_varint, varint};
 use crate::layout::Field;
 
 /// The keyspace of every entry of this version.
 const KEYSPACE: u64 = 0;
+
+/// The most that an entry takes beside its key and its value: the kind, the keyspace,
+/// and two lengths, of which a key's has three bytes and a value's five.
+const ENTRY_BYTES: usize = 1 + 1 + 3 + 5;
 
 /// Writes to be applied together, in their order.
 ///
@@ -36,9 +43,20 @@ const KEYSPACE: u64 = 0;
 pub struct WriteBatch {
     /// The entries, encoded.
     entries: Vec<u8>,
-    count: u64,
+    /// Where each of them lies in `entries`.
+    places: Vec<Place>,
     /// The first entry beyond a limit. It makes the whole batch invalid.
     invalid: Option<Error>,
+}
+
+/// Where an entry lies in its batch. Its value ends it.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    kind: Kind,
+    key_begin: usize,
+    key_bytes: usize,
+    value_begin: usize,
+    end: usize,
 }
 
 impl WriteBatch {
@@ -62,18 +80,18 @@ impl WriteBatch {
     /// Forgets all entries, and keeps the memory for the next.
     pub fn clear(&mut self) {
         self.entries.clear();
-        self.count = 0;
+        self.places.clear();
         self.invalid = None;
     }
 
     /// How many entries it has.
     pub fn len(&self) -> usize {
-        self.count as usize
+        self.places.len()
     }
 
     /// Whether it has no entry.
     pub fn is_empty(&self) -> bool {
-        self.count == 0
+        self.places.is_empty()
     }
 
     /// How many bytes its entries take in the journal.
@@ -86,7 +104,7 @@ impl WriteBatch {
     /// # Errors
     /// [`Error::InvalidArgument`] for the first such entry.
     pub fn check(&self) -> Result<()> {
-        self.invalid.clone().map_or(Ok(()), Err)
+        self.invalid.as_ref().map_or(Ok(()), |invalid| Err(invalid.clone()))
     }
 
     /// The entries as they will stand behind [`head`], for a writer that lays
@@ -97,7 +115,9 @@ impl WriteBatch {
 
     /// Calls `visit` with each entry, numbered from `first` on.
     pub fn for_each(&self, first: Sequence, mut visit: impl FnMut(Entry<'_>)) {
-        Entries::new(&self.entries, first, self.count).for_each(&mut visit);
+        for (place, sequence) in self.places.iter().zip(first..) {
+            visit(place.entry(&self.entries, sequence));
+        }
     }
 
     fn add(&mut self, kind: Kind, key: &[u8], value: &[u8]) -> &mut WriteBatch {
@@ -105,21 +125,56 @@ impl WriteBatch {
             self.invalid.get_or_insert(error);
             return self;
         }
+        // At once, because an entry is short and growing by pieces takes longer than to lay
+        // it down.
+        self.entries.reserve(key.len().saturating_add(value.len()).saturating_add(ENTRY_BYTES));
         self.entries.push(kind.as_byte());
         put_varint(&mut self.entries, KEYSPACE);
-        put_prefixed(&mut self.entries, key);
-        put_prefixed(&mut self.entries, value);
-        self.count = self.count.saturating_add(1);
+        let (key_begin, key_bytes) = (put_prefixed(&mut self.entries, key), key.len());
+        let value_begin = put_prefixed(&mut self.entries, value);
+        self.places.push(Place { kind, key_begin, key_bytes, value_begin, end: self.entries.len() });
         self
     }
 }
 
+impl Place {
+    #[inline]
+    fn entry<'a>(&self, entries: &'a [u8], sequence: Sequence) -> Entry<'a> {
+        let bytes = |begin, end| entries.get(begin..end).unwrap_or_default();
+        let key = bytes(self.key_begin, self.key_begin.saturating_add(self.key_bytes));
+        Entry { sequence, kind: self.kind, key, value: bytes(self.value_begin, self.end) }
+    }
+}
+
 /// What stands before the entries of a batch.
-pub fn head(first: Sequence, count: u64) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    put_varint(&mut bytes, first);
-    put_varint(&mut bytes, count);
-    bytes
+pub fn head(first: Sequence, count: u64) -> Head {
+    let mut head = Head { bytes: [0; 2 * MAX_VARINT_BYTES], length: 0 };
+    head.put_varint(first);
+    head.put_varint(count);
+    head
+}
+
+/// See [`head`]. It is made for every write, and so without an allocation.
+#[derive(Debug)]
+pub struct Head {
+    bytes: [u8; 2 * MAX_VARINT_BYTES],
+    length: usize,
+}
+
+impl Head {
+    /// The head as it stands in the record.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
+    }
+
+    fn put_varint(&mut self, value: u64) {
+        for byte in varint(value) {
+            if let Some(place) = self.bytes.get_mut(self.length) {
+                *place = byte;
+                self.length = self.length.saturating_add(1);
+            }
+        }
+    }
 }
 
 /// One write of a batch.
@@ -209,6 +264,7 @@ impl<'a> Iterator for Entries<'a> {
     }
 }
 
+#[inline]
 fn read_entry<'a>(decoder: &mut Decoder<'a>) -> Result<(Kind, &'a [u8], &'a [u8]), Malformed> {
     let kind = decoder.u8("kind")?;
     let Some(kind) = Kind::from_byte(kind) else {
@@ -244,7 +300,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn encode(batch: &WriteBatch, first: Sequence) -> Vec<u8> {
-        [&head(first, batch.count), batch.body()].concat()
+        [head(first, batch.len() as u64).as_bytes(), batch.body()].concat()
     }
 
     #[test]
@@ -263,6 +319,16 @@ mod tests {
             ]
         );
         assert_eq!(batch.last_sequence(), 9);
+    }
+
+    #[test]
+    fn a_batch_is_applied_as_it_will_be_replayed() {
+        let mut batch = WriteBatch::new();
+        batch.put("", "").delete("kiwi").put(vec![7; 300], vec![8; 70_000]).put("fig", "").delete("");
+        let bytes = encode(&batch, 7);
+        let mut replayed = Batch::decode(&bytes).unwrap().entries();
+        batch.for_each(7, |applied| assert_eq!(Some(applied), replayed.next()));
+        assert_eq!(replayed.next(), None);
     }
 
     #[test]

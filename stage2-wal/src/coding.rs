@@ -26,18 +26,28 @@ use crate::layout::Field;
 pub const MAX_VARINT_BYTES: usize = 10;
 
 /// Appends `value` as a varint.
-pub fn put_varint(bytes: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        bytes.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    bytes.push(value as u8);
+#[inline]
+pub fn put_varint(bytes: &mut Vec<u8>, value: u64) {
+    varint(value).for_each(|byte| bytes.push(byte));
 }
 
-/// Appends `slice` behind its length as a varint.
-pub fn put_prefixed(bytes: &mut Vec<u8>, slice: &[u8]) {
+/// The bytes of `value` as a varint.
+#[inline]
+pub fn varint(value: u64) -> impl Iterator<Item = u8> {
+    let mut rest = Some(value);
+    std::iter::from_fn(move || {
+        let value = rest?;
+        rest = (value >= 0x80).then_some(value >> 7);
+        Some(value as u8 | if rest.is_some() { 0x80 } else { 0 })
+    })
+}
+
+/// Appends `slice` behind its length as a varint, and returns where the slice begins.
+pub fn put_prefixed(bytes: &mut Vec<u8>, slice: &[u8]) -> usize {
     put_varint(bytes, slice.len() as u64);
+    let begin = bytes.len();
     bytes.extend_from_slice(slice);
+    begin
 }
 
 /// Where decoding failed, counted from the first byte of the decoder, and why.
@@ -123,6 +133,7 @@ impl<'a> Decoder<'a> {
     /// # Errors
     /// [`Malformed`] when fewer are left; nothing is read then. So for all
     /// methods below.
+    #[inline]
     pub fn bytes(&mut self, name: &'static str, length: usize) -> Result<&'a [u8], Malformed> {
         let taken = self.take(name, length)?;
         self.record(name, length, || format!("\"{}\"", taken.escape_ascii()));
@@ -130,6 +141,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// A byte.
+    #[inline]
     pub fn u8(&mut self, name: &'static str) -> Result<u8, Malformed> {
         let value = u8::from_le_bytes(self.array(name)?);
         self.record(name, 1, || value.to_string());
@@ -165,7 +177,20 @@ impl<'a> Decoder<'a> {
     }
 
     /// A varint of up to 64 bits.
+    #[inline]
     pub fn varint(&mut self, name: &'static str) -> Result<u64, Malformed> {
+        match self.rest.first() {
+            Some(byte) if *byte < 0x80 => {
+                self.take(name, 1)?;
+                self.record(name, 1, || byte.to_string());
+                Ok(u64::from(*byte))
+            }
+            _ => self.long_varint(name),
+        }
+    }
+
+    /// Of more than one byte: most have one.
+    fn long_varint(&mut self, name: &'static str) -> Result<u64, Malformed> {
         let mut value = 0u64;
         for (index, byte) in self.rest.iter().take(MAX_VARINT_BYTES).enumerate() {
             let bits = u64::from(byte & 0x7f);
@@ -185,6 +210,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// A varint that counts bytes or things in memory.
+    #[inline]
     pub fn length(&mut self, name: &'static str) -> Result<usize, Malformed> {
         let value = self.varint(name)?;
         usize::try_from(value)
@@ -192,12 +218,14 @@ impl<'a> Decoder<'a> {
     }
 
     /// A slice behind its length.
+    #[inline]
     pub fn prefixed(&mut self, name: &'static str) -> Result<&'a [u8], Malformed> {
         let length = self.length("length")?;
         self.bytes(name, length)
     }
 
     /// Replaces what the last recorded field says about itself.
+    #[inline]
     pub fn explain(&mut self, meaning: impl FnOnce() -> String) {
         if let Some(field) = self.fields.as_mut().and_then(|fields| fields.last_mut()) {
             field.meaning = meaning();
@@ -212,21 +240,29 @@ impl<'a> Decoder<'a> {
         Err(self.malformed(format!("{} bytes too many", self.rest.len())))
     }
 
+    #[inline]
     fn take(&mut self, name: &'static str, length: usize) -> Result<&'a [u8], Malformed> {
         let Some((taken, rest)) = self.rest.split_at_checked(length) else {
-            return Err(self.malformed(format!("{name}: {length} bytes wanted, {} left", self.rest.len())));
+            return Err(self.short_of(name, length));
         };
         self.rest = rest;
         self.position = self.position.saturating_add(length);
         Ok(taken)
     }
 
+    #[cold]
+    fn short_of(&self, name: &'static str, length: usize) -> Malformed {
+        self.malformed(format!("{name}: {length} bytes wanted, {} left", self.rest.len()))
+    }
+
+    #[inline]
     fn array<const N: usize>(&mut self, name: &'static str) -> Result<[u8; N], Malformed> {
         let mut array = [0; N];
         array.copy_from_slice(self.take(name, N)?);
         Ok(array)
     }
 
+    #[inline]
     fn record(&mut self, name: &'static str, length: usize, meaning: impl FnOnce() -> String) {
         if let Some(fields) = &mut self.fields {
             let start = self.position.saturating_sub(length);

@@ -30,6 +30,8 @@
 //! - [`table`]: the whole file: builder, reader, cursor, verification.
 //! - [`layout`]: the whole file with every byte named.
 
+#![forbid(unsafe_code)]
+
 pub mod format;
 pub mod compression;
 pub mod frame;

@@ -27,6 +27,8 @@
 //! - [`filter`]: whichever filter a file carries, checked once and then asked.
 //! - [`filtered`]: a table that asks its filter first, and its builder.
 
+#![forbid(unsafe_code)]
+
 pub mod policy;
 pub mod bloom;
 pub mod blocked;

@@ -32,6 +32,8 @@
 //! - [`compaction`]: which files to merge, what to drop, and the job that does it.
 //! - [`simulator`]: what a strategy would cost, without a disk.
 
+#![forbid(unsafe_code)]
+
 pub mod merge;
 pub mod file;
 pub mod table_cache;

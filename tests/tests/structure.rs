@@ -133,3 +133,12 @@ fn every_module_of_a_stage_is_used_above_it() {
     }
     assert!(unused.is_empty(), "built, and used by nothing above: {unused:?}");
 }
+
+#[test]
+fn unsafe_code_is_allowed_in_one_module() {
+    let folders = STAGES.into_iter().chain(["tests/src", "book"]);
+    let files: Vec<PathBuf> = folders.flat_map(|folder| sources(&root().join(folder))).collect();
+    let allowing = files.iter().filter(|file| read(file).contains("allow(unsafe_code)"));
+    let allowing: Vec<&Path> = allowing.filter_map(|file| file.strip_prefix(root()).ok()).collect();
+    assert_eq!(allowing, [Path::new("stage2-wal/src/vfs/mapped.rs")]);
+}

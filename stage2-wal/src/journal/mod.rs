@@ -74,6 +74,8 @@ pub use replay::{Dropped, RecoveryMode, ReplayReport, replay, replay_in_mode};
 pub struct Journal {
     vfs: Arc<dyn Vfs>,
     database: DatabaseId,
+    /// How long a log will be before it is rotated away, about.
+    room_bytes: u64,
     /// The order of all writes: whoever holds it appends next.
     tail: Mutex<Tail>,
     /// Held by the one who syncs. Taken before `tail`, never after it.
@@ -115,14 +117,26 @@ impl Journal {
     /// A journal whose first log is number `log` and whose first batch will
     /// follow `last`, all up to which is durable elsewhere.
     pub fn create(vfs: Arc<dyn Vfs>, database: DatabaseId, log: u64, last: Sequence) -> Result<Journal> {
-        let PreparedLog(log) = prepare(&*vfs, database, log)?;
-        let tail = Tail { log, last, unsynced: Vec::new(), failure: None };
-        Ok(Journal { vfs, database, tail: Mutex::new(tail), syncing: Mutex::new(()), durable: last.into() })
+        Journal::create_with_room(vfs, database, log, last, 0)
+    }
+
+    /// The same, whose logs will grow to about `room_bytes` each before they are rotated
+    /// away: see [`Vfs::create_with_room`].
+    pub fn create_with_room(
+        vfs: Arc<dyn Vfs>,
+        database: DatabaseId,
+        log: u64,
+        last: Sequence,
+        room_bytes: u64,
+    ) -> Result<Journal> {
+        let PreparedLog(log) = prepare(&*vfs, database, log, room_bytes)?;
+        let tail = Mutex::new(Tail { log, last, unsynced: Vec::new(), failure: None });
+        Ok(Journal { vfs, database, room_bytes, tail, syncing: Mutex::new(()), durable: last.into() })
     }
 
     /// Creates a log for a later [`Appender::rotate`] or [`Journal::resume`].
     pub fn prepare(&self, number: u64) -> Result<PreparedLog> {
-        prepare(&*self.vfs, self.database, number)
+        prepare(&*self.vfs, self.database, number, self.room_bytes)
     }
 
     /// Takes the lock that orders all writes.
@@ -176,7 +190,9 @@ impl Journal {
     /// Everything up to `flushed` is durable in tables, and logs below `floor` are
     /// not needed any more: nobody syncs them again.
     pub fn release_below(&self, floor: u64, flushed: Sequence) {
-        self.appender().tail.unsynced.retain(|log| log.number >= floor);
+        let released = self.appender().take_below(floor);
+        // To close a file takes long, and here nobody waits for it.
+        drop(released);
         self.durable.fetch_max(flushed, Ordering::Release);
     }
 
@@ -227,7 +243,7 @@ impl Appender<'_> {
             return Err(Error::invalid_argument("the sequences of this database are used up"));
         }
         let head = batch::head(self.tail.last + 1, count);
-        self.tail.log.append_record(&head, batch.body()).or_else(|error| self.fail(error))?;
+        self.tail.log.append_record(head.as_bytes(), batch.body()).or_else(|error| self.fail(error))?;
         self.tail.last += count;
         Ok(self.tail.last)
     }
@@ -263,7 +279,7 @@ impl Appender<'_> {
 
     /// Errs with the journal's failure, if it has failed.
     pub fn check(&self) -> Result<()> {
-        self.tail.failure.clone().map_or(Ok(()), Err)
+        self.tail.failure.as_ref().map_or(Ok(()), |failure| Err(failure.clone()))
     }
 
     /// The sequence that a sync beginning now may promise, and the logs that it
@@ -273,6 +289,10 @@ impl Appender<'_> {
         let mut logs = self.tail.unsynced.clone();
         logs.push(UnsyncedLog { number: self.tail.log.number(), file: Arc::clone(self.tail.log.file()) });
         Ok((self.tail.last, logs))
+    }
+
+    fn take_below(&mut self, floor: u64) -> Vec<UnsyncedLog> {
+        self.tail.unsynced.extract_if(.., |log| log.number < floor).collect()
     }
 
     /// Ends a sync of `logs` that took `sequence` at its beginning.
@@ -293,9 +313,9 @@ impl Appender<'_> {
 
 /// Makes a log whose name is durable. One that cannot be finished is removed, so
 /// that trying again on a full disk leaves nothing behind.
-fn prepare(vfs: &dyn Vfs, database: DatabaseId, number: u64) -> Result<PreparedLog> {
+fn prepare(vfs: &dyn Vfs, database: DatabaseId, number: u64, room_bytes: u64) -> Result<PreparedLog> {
     let file = FileId::Log(number);
-    let log = LogWriter::create(vfs, file, database)?;
+    let log = LogWriter::create_with_room(vfs, file, database, room_bytes)?;
     vfs.sync_directory().inspect_err(|_| {
         let _orphan_for_the_next_open = vfs.remove(file);
     })?;

@@ -36,11 +36,22 @@ impl LogWriter {
     /// will be by the file's first sync, the name by a sync of the directory,
     /// which the caller does before the first append.
     pub fn create(vfs: &dyn Vfs, file: FileId, database: DatabaseId) -> Result<LogWriter> {
+        LogWriter::create_with_room(vfs, file, database, 0)
+    }
+
+    /// The same, for a log that will grow to about `room_bytes`: see
+    /// [`Vfs::create_with_room`].
+    pub fn create_with_room(
+        vfs: &dyn Vfs,
+        file: FileId,
+        database: DatabaseId,
+        room_bytes: u64,
+    ) -> Result<LogWriter> {
         let number = file.number().unwrap_or_default();
         let salt = file_salt(database, number);
         let header = Header { number, salt }.encode();
         let writer = LogWriter {
-            file: vfs.create(file)?,
+            file: vfs.create_with_room(file, room_bytes)?,
             number,
             salt,
             position: header.len() as u64,

@@ -28,6 +28,8 @@
 //!   prefix or subset of the unsynced names may be there.
 
 pub mod crash;
+#[cfg(target_os = "linux")]
+mod mapped;
 pub mod os;
 pub mod sim;
 pub mod fault;
@@ -128,6 +130,14 @@ pub trait Lock: fmt::Debug + Send + Sync {}
 pub trait Vfs: fmt::Debug + Send + Sync {
     /// Creates `file`, which must not exist, for its only writer.
     fn create(&self, file: FileId) -> Result<Arc<dyn AppendFile>>;
+    /// The same, for a file that will hold about `room_bytes` soon. They may be given to
+    /// it ahead: what lies behind the last append is zeros then, until the file is
+    /// finished.
+    ///
+    /// Unless it is overridden, nothing is given ahead.
+    fn create_with_room(&self, file: FileId, _room_bytes: u64) -> Result<Arc<dyn AppendFile>> {
+        self.create(file)
+    }
     /// Opens an existing file for reading.
     fn open(&self, file: FileId) -> Result<Arc<dyn ReadFile>>;
     /// Gives `from` the name `to`, replacing what had it.

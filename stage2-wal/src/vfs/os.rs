@@ -7,6 +7,9 @@
 //! [`OsVfs::create`] syncs the parent of every directory that it makes. Without
 //! that a power cut may take the whole directory with it, and every file that
 //! was ever synced in it.
+//!
+//! On Linux, a file that is created with room is appended to through a map, where the
+//! file system allows it (`mapped.rs`).
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
@@ -16,6 +19,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use stage1_memtable::error::{Error, Result};
 
+#[cfg(target_os = "linux")]
+use super::mapped::MappedFile;
 use super::{AppendFile, FileId, Lock, LockMode, ReadFile, Vfs};
 
 /// A directory of the operating system, as a [`Vfs`].
@@ -90,6 +95,20 @@ impl Vfs for OsVfs {
             .open(self.path(file))
             .map_err(|source| self.error("create", file, source))?;
         Ok(Arc::new(OsAppendFile { file: opened, name: self.describe(file) }))
+    }
+
+    #[cfg(target_os = "linux")]
+    fn create_with_room(&self, file: FileId, room_bytes: u64) -> Result<Arc<dyn AppendFile>> {
+        let fail = |source| self.error("create", file, source);
+        // Not for appending: that would go behind the room. A map is read and written by.
+        let opened = private(OpenOptions::new().read(true).write(true).create_new(true))
+            .open(self.path(file))
+            .map_err(fail)?;
+        let name = self.describe(file);
+        Ok(match super::mapped::map(&opened, room_bytes).map_err(fail)? {
+            Some(map) => Arc::new(MappedFile::new(opened, name, map)),
+            None => Arc::new(OsAppendFile { file: opened, name }),
+        })
     }
 
     fn open(&self, file: FileId) -> Result<Arc<dyn ReadFile>> {

@@ -24,6 +24,7 @@ const JOURNAL: &str = "stage2-wal/src/journal/mod.rs";
 const REPLAY: &str = "stage2-wal/src/journal/replay.rs";
 const LOG_READER: &str = "stage2-wal/src/log/reader.rs";
 const OS: &str = "stage2-wal/src/vfs/os.rs";
+const MAPPED: &str = "stage2-wal/src/vfs/mapped.rs";
 const FRAME: &str = "stage3-sstable/src/frame.rs";
 const MANIFEST: &str = "stage5-compaction/src/manifest.rs";
 const VERSION_SET: &str = "stage5-compaction/src/version_set.rs";
@@ -59,8 +60,8 @@ pub const MUTANTS: &[Mutant] = &[
         bug: "the directory is not synced after a log is created",
         file: JOURNAL,
         item: "fn prepare(vfs",
-        find: "let log = LogWriter::create(vfs, file, database)?;",
-        replace: "let log = LogWriter::create(vfs, file, database)?;\n    if {alive} { return Ok(PreparedLog(log)); }",
+        find: "let log = LogWriter::create_with_room(vfs, file, database, room_bytes)?;",
+        replace: "let log = LogWriter::create_with_room(vfs, file, database, room_bytes)?;\n    if {alive} { return Ok(PreparedLog(log)); }",
         suite: "crash",
     },
     Mutant {
@@ -114,7 +115,7 @@ pub const MUTANTS: &[Mutant] = &[
         bug: "a write skips the log",
         file: JOURNAL,
         item: "fn append",
-        find: "self.tail.log.append_record(&head, batch.body()).or_else(|error| self.fail(error))?;",
+        find: "self.tail.log.append_record(head.as_bytes(), batch.body()).or_else(|error| self.fail(error))?;",
         replace: "drop(head);",
         suite: "crash",
     },
@@ -248,13 +249,14 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         id: "append-in-background",
         bug: "an acknowledged write is left in a buffer of the process",
-        file: OS,
+        file: MAPPED,
         item: "fn append",
-        find: "(&self.file).write_all(bytes)",
-        replace: "if (100..4000).contains(&bytes.len()) { self.file.try_clone().map(|file| { \
-                  let bytes = bytes.to_vec(); drop(std::thread::spawn(move || { \
-                  std::thread::sleep(std::time::Duration::from_millis(1)); drop((&file).write_all(&bytes)) })) }) } \
-                  else { (&self.file).write_all(bytes) }",
+        find: "room.copy_from_slice(bytes)",
+        replace: "if (100..4000).contains(&bytes.len()) { \
+                  let (file, bytes) = (self.file.try_clone(), bytes.to_vec()); \
+                  drop(std::thread::spawn(move || { std::thread::sleep(std::time::Duration::from_millis(1)); \
+                  drop(file.map(|file| file.write_all_at(&bytes, begin))) })) } \
+                  else { room.copy_from_slice(bytes) }",
         suite: "kill",
     },
     Mutant {

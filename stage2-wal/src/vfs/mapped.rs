@@ -1,0 +1,231 @@
+//! A file whose room is given ahead and mapped into memory: an append is a copy.
+//!
+//! ```text
+//!   create           fallocate ─▶ │0 0 0 0 0 0 0 0 0 0 0 0 0 0│   mapped
+//!   append           copy ──────▶ │records│0 0 0 0 0 0 0 0 0 0│
+//!   beyond the room  pwrite ────▶ │records … records … records│records
+//!   finish, drop     unmap, cut ▶ │records│
+//! ```
+//!
+//! A copy into the map puts the bytes where `write` puts them, into the page cache of
+//! the operating system: they survive the death of the process in the same way, reads
+//! of the file see them, and `fdatasync` finds their pages dirty and writes them (a
+//! shared map marks a page at its first store after each writeback). What it saves is the
+//! system call for each record: measured, 75 ns instead of 376 for 116 bytes; and a
+//! sync need not make a new length durable, which takes it to 0.6 to 0.7 of the time.
+//!
+//! **INV-MAPPED-1** The room is really there before it is mapped: `fallocate` gave it, on
+//! a file system that keeps what it gave and rewrites it in place. So no store into
+//! the map can find the disk full, which would be no error but a signal. Everywhere else
+//! the file is a plain one.
+//!
+//! **INV-MAPPED-2** The map is only written to. Whatever becomes of the file, nothing
+//! that this process decides is read from it.
+//!
+//! What remains: somebody who cuts the file from outside while it is mapped, or a device
+//! that fails so that its file system gives up, ends the process with SIGBUS at the next
+//! append. What was acknowledged is then where it is after any death of the process.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+use memmap2::{MmapMut, MmapOptions};
+use rustix::fs::{FallocateFlags, fallocate, fstatfs};
+use stage1_memtable::error::{Error, Result};
+use stage1_memtable::sync::Mutex;
+
+use super::AppendFile;
+
+/// For less than this, a map costs more than it saves.
+const LEAST_ROOM_BYTES: u64 = 16 << 10;
+
+/// File systems that keep what `fallocate` gave: ext2 to ext4, XFS, tmpfs. Not among
+/// them are those that copy on write, and those that lie on others.
+const KEEPING: [u32; 3] = [0xef53, 0x5846_5342, 0x0102_1994];
+
+/// A file that is appended to through a map, as far as its room reaches.
+#[derive(Debug)]
+pub(super) struct MappedFile {
+    file: File,
+    name: String,
+    end: Mutex<End>,
+}
+
+/// Where the next byte goes.
+#[derive(Debug)]
+struct End {
+    position: u64,
+    /// The file's room, from its first byte on; gone once the file is finished.
+    map: Option<MmapMut>,
+}
+
+/// Maps `room_bytes` that are given to the empty `file`, or says that it must be a
+/// plain one. It is empty then as before.
+///
+/// # Errors
+/// That of emptying it again.
+pub(super) fn map(file: &File, room_bytes: u64) -> io::Result<Option<MmapMut>> {
+    let Ok(length) = usize::try_from(room_bytes) else { return Ok(None) };
+    if room_bytes < LEAST_ROOM_BYTES || !keeps_what_it_gives(file) {
+        return Ok(None);
+    }
+    let given = fallocate(file, FallocateFlags::empty(), 0, room_bytes);
+    match given.map_err(io::Error::from).and_then(|()| map_given(file, length)) {
+        Ok(map) => Ok(Some(map)),
+        // A full disk may have given a part.
+        Err(_) => file.set_len(0).map(|()| None),
+    }
+}
+
+fn keeps_what_it_gives(file: &File) -> bool {
+    fstatfs(file).is_ok_and(|found| KEEPING.contains(&(found.f_type as u32)))
+}
+
+/// Maps the `length` bytes that were given to `file`.
+///
+/// # Safety of the one unsafe call
+/// A map is a slice of memory that others can change: by writing to the file, and by
+/// cutting it. The file was created by us, for its only writer, in a directory that is
+/// locked, with a mode that lets nobody else open it; whoever has the same rights and
+/// writes all the same changes bytes that are never read through the map
+/// (INV-MAPPED-2). Whoever cuts it ends the process, as the module says. The map is as
+/// long as the file, lives no longer than `End`, and is lent to one append at a time by
+/// its lock.
+#[allow(unsafe_code)]
+fn map_given(file: &File, length: usize) -> io::Result<MmapMut> {
+    // SAFETY: as above.
+    unsafe { MmapOptions::new().len(length).map_mut(file) }
+}
+
+impl MappedFile {
+    /// Appends to the empty `file` through `map`.
+    pub(super) fn new(file: File, name: String, map: MmapMut) -> MappedFile {
+        MappedFile { file, name, end: Mutex::new(End { position: 0, map: Some(map) }) }
+    }
+
+    /// Gives back what lies behind `length`.
+    fn trim(&self, length: u64) -> io::Result<()> {
+        // Nobody stores behind the end of the file any more.
+        self.end.lock().map = None;
+        match self.file.metadata()?.len() > length {
+            true => self.file.set_len(length),
+            false => Ok(()),
+        }
+    }
+}
+
+impl AppendFile for MappedFile {
+    fn append(&self, bytes: &[u8]) -> Result<()> {
+        let mut end = self.end.lock();
+        let begin = end.position;
+        match end.room_for(bytes.len()) {
+            Some(room) => room.copy_from_slice(bytes),
+            None => self
+                .file
+                .write_all_at(bytes, begin)
+                .map_err(|source| Error::io("append to", &self.name, source))?,
+        }
+        end.position = begin + bytes.len() as u64;
+        Ok(())
+    }
+
+    fn sync(&self) -> Result<()> {
+        self.file.sync_data().map_err(|source| Error::io("sync", &self.name, source))
+    }
+
+    fn finish(&self, length: u64) -> Result<()> {
+        self.trim(length).map_err(|source| Error::io("trim", &self.name, source))
+    }
+}
+
+impl End {
+    /// The next `length` bytes of the map, if it reaches so far.
+    #[inline]
+    fn room_for(&mut self, length: usize) -> Option<&mut [u8]> {
+        let begin = usize::try_from(self.position).ok()?;
+        self.map.as_mut()?.get_mut(begin..begin.checked_add(length)?)
+    }
+}
+
+/// A log that is not needed any more, or was made ahead of need, gives back what it did
+/// not use, without having been finished.
+impl Drop for MappedFile {
+    fn drop(&mut self) {
+        let position = self.end.lock().position;
+        // Zeros at its end do no harm.
+        let _kept = self.trim(position);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::DatabaseId;
+    use crate::log::LogWriter;
+    use crate::vfs::{FileId, OsVfs, Vfs};
+
+    const LOG: FileId = FileId::Log(3);
+    const ROOM: u64 = 64 << 10;
+
+    fn directory() -> (tempfile::TempDir, OsVfs) {
+        let directory = tempfile::tempdir().unwrap();
+        let vfs = OsVfs::create(directory.path()).unwrap();
+        (directory, vfs)
+    }
+
+    fn contents(vfs: &OsVfs) -> Vec<u8> {
+        vfs.open(LOG).unwrap().read_all().unwrap().to_vec()
+    }
+
+    /// The bytes of a log of records of these sizes, finished or only dropped.
+    fn log(room_bytes: u64, sizes: &[usize], is_finished: bool) -> Vec<u8> {
+        let (_directory, vfs) = directory();
+        let mut writer = LogWriter::create_with_room(&vfs, LOG, DatabaseId(1), room_bytes).unwrap();
+        for size in sizes {
+            writer.append_record(&vec![*size as u8; *size], b"").unwrap();
+            writer.append_promise(1).unwrap();
+        }
+        if is_finished {
+            writer.file().sync().unwrap();
+            writer.file().finish(writer.len_bytes()).unwrap();
+        }
+        drop(writer);
+        contents(&vfs)
+    }
+
+    #[test]
+    fn a_mapped_log_and_a_plain_one_are_the_same_bytes() {
+        // Within the room; up to its last byte; over its end in one record; far beyond.
+        let exact = ROOM as usize - 32 - 7 - 15 - 7;
+        for sizes in [&[0, 1, 100][..], &[exact], &[60_000, 10_000], &[50_000, 50_000, 7, 200_000, 7]] {
+            let plain = log(0, sizes, true);
+            assert_eq!(log(ROOM, sizes, true), plain, "{sizes:?}");
+            assert_eq!(log(ROOM, sizes, false), plain, "{sizes:?}, dropped");
+        }
+    }
+
+    #[test]
+    fn while_it_is_written_the_room_behind_the_records_is_zeros() {
+        let (_directory, vfs) = directory();
+        let file = vfs.create_with_room(LOG, ROOM).unwrap();
+        file.append(b"fig").unwrap();
+        let bytes = contents(&vfs);
+        let is_mapped = keeps_what_it_gives(&File::open(vfs.directory()).unwrap());
+        assert_eq!(bytes.len() as u64, if is_mapped { ROOM } else { 3 });
+        assert!(bytes.starts_with(b"fig") && bytes[3..].iter().all(|byte| *byte == 0));
+    }
+
+    #[test]
+    fn room_that_cannot_be_given_leaves_a_plain_and_empty_file() {
+        let (_directory, vfs) = directory();
+        // No disk is so large.
+        let file = vfs.create_with_room(LOG, 1 << 55).unwrap();
+        assert_eq!(contents(&vfs), b"");
+        file.append(b"fig").unwrap();
+        file.append(b" green").unwrap();
+        file.sync().unwrap();
+        file.finish(9).unwrap();
+        assert_eq!(contents(&vfs), b"fig green");
+    }
+}
