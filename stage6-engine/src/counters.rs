@@ -57,9 +57,13 @@ fn add(counter: &AtomicU64, count: u64) {
 }
 
 impl Counters {
+    /// Called under the write lock: nobody else adds, so no locked addition is needed.
     pub(crate) fn count_write(&self, batch: &WriteBatch) {
-        add(&self.entries_written, batch.len() as u64);
-        add(&self.bytes_written, batch.size_bytes() as u64);
+        let add = |counter: &AtomicU64, count: usize| {
+            counter.store(counter.load(Ordering::Relaxed) + count as u64, Ordering::Relaxed);
+        };
+        add(&self.entries_written, batch.len());
+        add(&self.bytes_written, batch.size_bytes());
     }
 
     pub(crate) fn count_flush(&self, work: &Work) {

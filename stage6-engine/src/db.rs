@@ -34,6 +34,7 @@ use crate::read::{Read, sealed};
 use crate::recover;
 use crate::runtime::Runtime;
 use crate::schedule::Job;
+use crate::single::with_single;
 use crate::status::{Stats, Status, TableInfo};
 use crate::verify::{VerifyProgress, VerifyReport};
 use crate::write::Commit;
@@ -81,9 +82,7 @@ impl Db {
     /// written; [`Error::ReadOnly`](crate::Error::ReadOnly);
     /// [`Error::Closed`](crate::Error::Closed). So for all writes.
     pub fn put(&self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<Commit> {
-        let mut batch = WriteBatch::new();
-        batch.put(key, value);
-        self.write(&batch)
+        with_single(|batch| batch.put(key, value), |batch| self.write(batch))
     }
 
     /// Deletes `key`, whether or not it has a value.
@@ -91,9 +90,7 @@ impl Db {
     /// # Errors
     /// As [`put`](Db::put).
     pub fn delete(&self, key: impl AsRef<[u8]>) -> Result<Commit> {
-        let mut batch = WriteBatch::new();
-        batch.delete(key);
-        self.write(&batch)
+        with_single(|batch| batch.delete(key), |batch| self.write(batch))
     }
 
     /// Applies `batch`: all of it or nothing, in one step for every reader.

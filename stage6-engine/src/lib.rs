@@ -54,12 +54,14 @@
 //! - `snapshot`, `state`: what may be seen, and what a reader holds.
 //! - `engine`: what all handles share.
 //! - [`scan`], [`range`], [`read`]: every key; a stretch of keys; one key.
-//! - [`write`](mod@write), `flush`, [`compact`]: from a batch down to the last level.
+//! - `single`, [`write`](mod@write), `flush`, [`compact`]: from a batch down to the last level.
 //! - `resume`, `jobs`: after a failure; in the background.
 //! - `recover`, `check`: opening, and what must hold afterwards.
 //! - [`verify`], [`checkpoint`]: reading everything; a second database by links.
 //! - [`status`]: what it says about itself.
 //! - [`db`]: the handle.
+
+#![forbid(unsafe_code)]
 
 /// The example of the README is compiled and run.
 #[cfg(doctest)]
@@ -80,6 +82,7 @@ mod engine;
 pub mod scan;
 pub mod range;
 pub mod read;
+mod single;
 pub mod write;
 mod flush;
 pub mod compact;

@@ -9,11 +9,15 @@ use std::sync::Arc;
 
 use stage5_compaction::bloom::filtered::FilteredTableOptions;
 use stage5_compaction::compaction::{Leveled, Strategy};
+use stage5_compaction::memtable::memtable::MemTable;
 use stage5_compaction::wal::identity::DatabaseId;
 use stage5_compaction::wal::journal::RecoveryMode;
 
 use crate::error::{Error, Result};
 use crate::runtime::{Runtime, ThreadRuntime};
+
+/// However large the memtable, no more of the disk is taken ahead for its log.
+const LARGEST_LOG_ROOM_BYTES: u64 = 64 << 20;
 
 /// What has happened to a write when the call returns.
 ///
@@ -27,6 +31,11 @@ use crate::runtime::{Runtime, ThreadRuntime};
 /// makes every write before it durable too. Other readers may see a `Sync` write
 /// before it is durable; they lose it, with the writer, if the power fails
 /// before the call returns.
+///
+/// On Linux a log is appended to through a map, if it lies on ext4, XFS or tmpfs. So a
+/// program that cuts a log of a running database, or a device that fails so that its
+/// file system gives up, may end the process (SIGBUS) instead of failing a write; what
+/// survives then is what survives any death of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Durability {
     /// In the operating system. The default.
@@ -80,6 +89,16 @@ impl Options {
     /// Whether a missing database is created.
     pub(crate) fn may_create(&self) -> bool {
         self.create_if_missing && !self.read_only
+    }
+
+    /// An empty memtable.
+    pub(crate) fn new_memtable(&self) -> MemTable {
+        MemTable::for_bytes(self.memtable_bytes)
+    }
+
+    /// How long a log becomes, about: it holds what one memtable holds.
+    pub(crate) fn log_room_bytes(&self) -> u64 {
+        (self.memtable_bytes as u64).min(LARGEST_LOG_ROOM_BYTES)
     }
 
     /// Errs for options that contradict each other.

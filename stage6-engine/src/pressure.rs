@@ -112,8 +112,12 @@ pub(crate) fn pressure(options: &Options, waiting: usize, version: &Version) -> 
     let (debt_slow, debt_stop) =
         (memtable.saturating_mul(DEBT_SLOW_MEMTABLES), memtable.saturating_mul(DEBT_STOP_MEMTABLES));
     let causes = [
-        // One waiting memtable is how a flush begins, not a sign of trouble.
-        (share(waiting, 1, max_immutables), StallReason::Memtables { waiting, limit: max_immutables }),
+        // That some wait is how a flush begins, not a sign of trouble: it takes all of
+        // them at once, and while it works the next ones fill.
+        (
+            share(waiting, (max_immutables / 2).max(1), max_immutables),
+            StallReason::Memtables { waiting, limit: max_immutables },
+        ),
         (share(files, slow, stop), StallReason::Level0 { files, limit: stop }),
         (share(debt, debt_slow, debt_stop), StallReason::CompactionDebt { bytes: debt, limit: debt_stop }),
     ];

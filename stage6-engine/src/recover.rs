@@ -181,7 +181,7 @@ impl Opening {
         let replayed = self.replay(&recovered, usize::MAX)?;
         let last = replayed.last_sequence();
         let damaged_logs = self.describe(self.damaged_logs_found());
-        let mut state = State::over(Arc::new(recovered.version));
+        let mut state = State::over(MemTable::new(), Arc::new(recovered.version));
         state.memtable = replayed.memtables.into_iter().next_back().unwrap_or_default();
         let recovery = RecoveryReport { replay: replayed.report, damaged_logs, ..RecoveryReport::default() };
         Ok(self.into_engine(state, last, recovery, None, lock))
@@ -210,9 +210,15 @@ impl Opening {
             log,
             last,
         )?;
-        let journal = Journal::create(Arc::clone(&self.vfs), self.database, log, last)?;
+        let journal = Journal::create_with_room(
+            Arc::clone(&self.vfs),
+            self.database,
+            log,
+            last,
+            self.options.log_room_bytes(),
+        )?;
         let files_removed = self.remove_orphans(&versions, log);
-        let state = State::over(Arc::clone(versions.version()));
+        let state = State::over(self.options.new_memtable(), Arc::clone(versions.version()));
         let writer = Writer {
             journal,
             next_log: Mutex::default(),

@@ -16,10 +16,6 @@
 //! **INV-RESUME-2** After a failed write of the manifest nobody knows whether its
 //! last edit is durable. Only opening the database again finds out.
 
-use std::sync::Arc;
-
-use stage5_compaction::memtable::memtable::MemTable;
-
 use crate::engine::{Engine, Writer};
 use crate::error::{Error, Result};
 use crate::schedule::Job;
@@ -71,7 +67,7 @@ impl Engine {
         let (log, last) = (appender.log_number(), appender.last_sequence());
         let waits = self.published.load().immutables.iter().any(|immutable| immutable.log == log);
         if !waits && floor <= log {
-            self.publish(|state| state.rotated(Arc::new(MemTable::new()), log, last));
+            self.publish(|state| state.rotated(self.options.new_memtable(), log, last));
         }
         log
     }

@@ -115,7 +115,11 @@ impl Schedule {
     }
 
     /// Errs with the failure, if there is one.
+    #[inline]
     pub(crate) fn check(&self) -> Result<()> {
+        if !self.has_failed.load(Ordering::Acquire) {
+            return Ok(());
+        }
         self.failure().map_or(Ok(()), |failure| Err(Error::Stopped { because: failure.error }))
     }
 

@@ -69,17 +69,17 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// An empty memtable over `version`.
-    pub(crate) fn over(version: Arc<Version>) -> State {
-        State { memtable: Arc::new(MemTable::new()), immutables: Arc::default(), version, pressure: None }
+    /// `memtable` over `version`.
+    pub(crate) fn over(memtable: MemTable, version: Arc<Version>) -> State {
+        State { memtable: Arc::new(memtable), immutables: Arc::default(), version, pressure: None }
     }
 
     /// This state with `memtable` in front, after the one before it was filled
     /// from `log` up to `last`.
-    pub(crate) fn rotated(&self, memtable: Arc<MemTable>, log: u64, last: Sequence) -> State {
+    pub(crate) fn rotated(&self, memtable: MemTable, log: u64, last: Sequence) -> State {
         let full = Arc::new(Immutable { memtable: Arc::clone(&self.memtable), log, last });
         let immutables = std::iter::once(full).chain(self.immutables.iter().cloned()).collect();
-        State { memtable, immutables, ..self.clone() }
+        State { memtable: Arc::new(memtable), immutables, ..self.clone() }
     }
 
     /// This state without the immutables whose logs lie below `floor`: they are in

@@ -23,7 +23,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stage5_compaction::memtable::key::Sequence;
-use stage5_compaction::memtable::memtable::MemTable;
 use stage5_compaction::memtable::sync::atomic::Ordering;
 use stage5_compaction::wal::batch::WriteBatch;
 
@@ -31,6 +30,7 @@ use crate::engine::{Engine, Writer};
 use crate::error::Result;
 use crate::options::Durability;
 use crate::pressure::delay_for;
+use crate::state::State;
 
 /// A sleep shorter than this is not worth its system call: it is saved up.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(1);
@@ -78,7 +78,6 @@ impl Engine {
         writer.schedule.check()?;
         self.make_room(writer, batch.size_bytes())?;
         let last = self.apply(writer, batch)?;
-        self.counters.count_write(batch);
         if durability == Durability::Sync {
             self.persist(last)?;
         }
@@ -99,6 +98,11 @@ impl Engine {
     /// ([`crate::pressure`]). It is not asked again under the write lock: writers who
     /// are let through at the same time add a batch each, and no more.
     fn make_room(&self, writer: &Writer, bytes: usize) -> Result<()> {
+        let state = self.published.load();
+        if !self.is_full(&state) && state.pressure.is_none() {
+            return Ok(());
+        }
+        drop(state);
         self.rotate_if_full(writer)?;
         let pressure = || self.published.load().pressure;
         match pressure() {
@@ -137,14 +141,18 @@ impl Engine {
             state.memtable.insert(entry.sequence, entry.kind, entry.key, entry.value);
         });
         self.snapshots.publish(last);
+        self.counters.count_write(batch);
         Ok(last)
     }
 
     /// Rotates, if the memtable is full; anybody may come first.
     pub(crate) fn rotate_if_full(&self, writer: &Writer) -> Result<()> {
-        let limit = self.options.memtable_bytes;
-        let is_full = || self.published.load().memtable.size_bytes() >= limit;
+        let is_full = || self.is_full(&self.published.load());
         if is_full() { self.rotate_if(writer, is_full) } else { Ok(()) }
+    }
+
+    fn is_full(&self, state: &State) -> bool {
+        state.memtable.size_bytes() >= self.options.memtable_bytes
     }
 
     /// Rotates, unless the memtable is empty.
@@ -165,6 +173,8 @@ impl Engine {
             Some(log) => log,
             None => writer.journal.prepare(writer.factory.numbers.take())?,
         };
+        // Made before anybody has to wait for it.
+        let memtable = self.options.new_memtable();
         let mut appender = writer.journal.appender();
         let sound = appender.check();
         if sound.is_err() || !wanted() {
@@ -173,7 +183,7 @@ impl Engine {
         }
         let old_log = appender.rotate(log).map_err(|because| self.stop(writer, because))?;
         let last = appender.last_sequence();
-        self.publish(|state| state.rotated(Arc::new(MemTable::new()), old_log, last));
+        self.publish(|state| state.rotated(memtable, old_log, last));
         self.counters.rotations.fetch_add(1, Ordering::Relaxed);
         drop(appender);
         drop(next_log);

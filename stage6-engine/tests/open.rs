@@ -10,7 +10,8 @@ use stage6_engine::bloom::blocked::Blocked;
 use stage6_engine::bloom::bloom::Bloom;
 use stage6_engine::bloom::policy::FilterPolicy;
 use stage6_engine::{
-    Builder, Codec, Db, Durability, Error, ErrorKind, Leveled, Mode, Read, Result, SimRuntime, WriteBatch,
+    Builder, Codec, Db, Durability, Error, ErrorKind, Leveled, Mode, Read, RecoveryMode, Result, SimRuntime,
+    WriteBatch,
 };
 use tempfile::TempDir;
 
@@ -49,6 +50,25 @@ fn a_database_is_created_and_found_again() -> Result<()> {
     assert_eq!(db.get("fig")?.as_deref(), Some(&b"green"[..]));
     drop(db);
     assert_eq!(keys(&Db::open(&path)?)?, ["fig"], "a dropped handle closes as well");
+    Ok(())
+}
+
+#[test]
+fn a_log_that_nobody_closed_is_read_to_its_last_record_and_no_further() -> Result<()> {
+    let (running, left) = (temporary(), temporary());
+    let db = still().open(running.path())?;
+    db.put("fig", "green")?;
+    // What the death of the process leaves now: room that was given ahead, too.
+    for (name, bytes) in contents(running.path()) {
+        fs::write(left.path().join(name), bytes).expect("the directory is ours");
+    }
+    let found = Db::builder().recovery(RecoveryMode::Strict).open(left.path())?;
+    assert_eq!(keys(&found)?, ["fig"]);
+    assert_eq!(found.recovery_report().replay.dropped, []);
+    db.close()?;
+    let logs: Vec<usize> =
+        names(running.path(), ".log").iter().map(|name| contents(running.path())[name].len()).collect();
+    assert!(logs.iter().all(|bytes| *bytes < 100), "closing gives the room back: {logs:?}");
     Ok(())
 }
 
