@@ -21,6 +21,7 @@
 //! - [`session`]: a database and what it should hold, side by side.
 //! - [`lying`]: disks that answer a sync and leave it out.
 //! - [`history`]: what several threads did, and whether one order explains it.
+//! - [`fuzz`]: any bytes, to every decoder.
 //! - [`suites`]: all of them.
 //! - [`mutants`]: bugs planted on purpose, which they must catch.
 
@@ -35,5 +36,6 @@ pub mod operation;
 pub mod session;
 pub mod lying;
 pub mod history;
+pub mod fuzz;
 pub mod suites;
 pub mod mutants;
