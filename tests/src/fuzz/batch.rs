@@ -34,7 +34,7 @@ fn encode(entries: &[Entry<'_>]) -> Vec<u8> {
     }
     batch.check().expect("what decoded is within the limits");
     let first = entries.first().map_or(1, |entry| entry.sequence);
-    let mut bytes = head(first, batch.len() as u64);
+    let mut bytes = head(first, batch.len() as u64).as_bytes().to_vec();
     bytes.extend_from_slice(batch.body());
     bytes
 }

@@ -47,7 +47,7 @@ fn batch(first: u64, count: usize) -> Vec<u8> {
             _ => batch.put([b'a' + number as u8], vec![b'v'; number * 3]),
         };
     }
-    let mut bytes = head(first, batch.len() as u64);
+    let mut bytes = head(first, batch.len() as u64).as_bytes().to_vec();
     bytes.extend_from_slice(batch.body());
     bytes
 }
