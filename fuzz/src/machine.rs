@@ -41,7 +41,7 @@ impl Machine {
         let into = fuzz.join("work/build");
         // With --target the flags reach the targets only, and no build script.
         let built = Command::new("cargo")
-            .args(["build", "--release", "--locked", "--bin", "target", "--target", &host, "--manifest-path"])
+            .args(["build", "--release", "--bin", "target", "--target", &host, "--manifest-path"])
             .arg(fuzz.join("Cargo.toml"))
             .env("RUSTFLAGS", COVERAGE)
             .env("CARGO_TARGET_DIR", &into)
