@@ -449,4 +449,14 @@ pub const MUTANTS: &[Mutant] = &[
         replace: "let _progress = (!{alive}).then(|| self.progress.lock());",
         suite: "shut",
     },
+    Mutant {
+        id: "clock-of-the-system",
+        bug: "a run on one thread depends on the clock of the system",
+        file: "stage5-compaction/src/file.rs",
+        item: "fn take",
+        find: "self.0.fetch_add(1, Ordering::Relaxed)",
+        replace: "self.0.fetch_add(1 + std::time::Instant::now().elapsed().as_nanos() as u64 % 2, \
+                  Ordering::Relaxed)",
+        suite: "sim",
+    },
 ];

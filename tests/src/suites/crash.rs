@@ -12,7 +12,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use stage6_engine::wal::vfs::{SimVfs, Vfs};
+use bytes::Bytes;
+use stage6_engine::wal::vfs::crash::Image;
+use stage6_engine::wal::vfs::{FileId, SimVfs, Vfs};
 
 use crate::oracle::{Violation, judge, judge_crashes, judge_every_crash};
 use crate::script::{Run, Step, draw, run, spell};
@@ -29,6 +31,12 @@ pub const SUITE: Suite = Suite {
 
 /// Of so many images, one is also written to and opened again.
 const AGAIN_EVERY: usize = 5;
+
+/// Of so many images, one is also judged with the room that a mapped log has ahead.
+const ROOM_EVERY: usize = 4;
+
+/// Logs are given room in multiples of so much here: more than one of their blocks.
+const ROOM_BYTES: usize = 40 << 10;
 
 const STEPS: usize = 220;
 
@@ -54,23 +62,43 @@ fn workload(seed: u64, only: Option<(usize, usize)>) -> Outcome {
     if calls < 400 || covered.flushes < 3 || covered.compactions < 2 || covered.rollovers < 1 {
         return Err(Failure::new(format!("the workload shrank: {calls} calls, {covered:?}")));
     }
-    let mut crashed = BTreeSet::new();
+    let (mut crashed, mut with_room) = (BTreeSet::new(), 0);
     let images = judge_crashes(
         &run.vfs.trace(),
         |call, index| only.is_none_or(|only| only == (call, index)),
         |call, count, image| {
             crashed.insert(call);
-            judge(&run, call, image, count % AGAIN_EVERY == 0)
+            judge(&run, call, image, count % AGAIN_EVERY == 0)?;
+            if count % ROOM_EVERY == 0 || only.is_some() {
+                with_room += 1;
+                judge(&run, call, &padded(image), false).map_err(|what| format!("with room: {what}"))?;
+            }
+            Ok(())
         },
     );
     let images = images.map_err(|violation| explain(&script, &run, &violation))?;
     Ok(Tally::of("images", images)
+        .and("also with room behind their logs", with_room)
         .and("workloads", 1)
         .and("calls", calls as u64)
         .and("flushes", covered.flushes)
         .and("compactions", covered.compactions)
         .and("boundaries", calls as u64 + 1)
         .and("crashed", crashed.len() as u64))
+}
+
+/// The same disk, had its logs been given room ahead: zeros follow whatever is there,
+/// and pages that did not reach the disk are zeros as they were given.
+fn padded(image: &Image) -> Image {
+    let padded = |(&file, bytes): (&FileId, &Bytes)| match file {
+        FileId::Log(_) => {
+            let mut bytes = bytes.to_vec();
+            bytes.resize(bytes.len().next_multiple_of(ROOM_BYTES), 0);
+            (file, Bytes::from(bytes))
+        }
+        _ => (file, bytes.clone()),
+    };
+    image.iter().map(padded).collect()
 }
 
 /// Runs `script` on a disk that keeps its word.
