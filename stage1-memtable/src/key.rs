@@ -186,6 +186,11 @@ impl KeyHeads {
     /// The heads of `user_key`.
     #[inline]
     pub fn of(user_key: &[u8]) -> KeyHeads {
+        if let Some((first, rest)) = user_key.split_first_chunk()
+            && let Some(second) = rest.first_chunk()
+        {
+            return KeyHeads(u64::from_be_bytes(*first), u64::from_be_bytes(*second));
+        }
         let mut padded = [0u8; KeyHeads::BYTES];
         let held = user_key.len().min(KeyHeads::BYTES);
         padded[..held].copy_from_slice(&user_key[..held]);

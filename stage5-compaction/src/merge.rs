@@ -81,6 +81,7 @@ impl<C: Cursor> MergingCursor<C> {
     }
 
     /// Moves the current source one step, in the current direction.
+    #[inline]
     fn step(&mut self, step: impl FnOnce(&mut C)) {
         let Some(source) = self.current() else { return };
         step(&mut self.sources[source]);
@@ -156,8 +157,9 @@ impl<C: Cursor> MergingCursor<C> {
     }
 
     /// Moves every source but the current one to the other side of its key.
+    #[cold]
     fn turn(&mut self, direction: Direction) {
-        let Some(current) = self.current().filter(|_| self.direction != direction) else { return };
+        let Some(current) = self.current() else { return };
         let here: OwnedKey = self.sources[current].key().to_owned();
         self.direction = direction;
         self.standing.truncate(1);
@@ -172,10 +174,12 @@ impl<C: Cursor> MergingCursor<C> {
         self.order_all();
     }
 
+    #[inline]
     fn current(&self) -> Option<usize> {
         self.standing.first().map(|standing| standing.source)
     }
 
+    #[inline]
     fn entry(&self) -> &C {
         &self.sources[self.current().expect("the caller checked is_valid()")]
     }
@@ -198,32 +202,43 @@ impl<C: Cursor> Cursor for MergingCursor<C> {
         self.start(Direction::Backward, |cursor| cursor.seek_before(target));
     }
 
+    #[inline]
     fn next(&mut self) {
-        self.turn(Direction::Forward);
+        if self.direction != Direction::Forward {
+            self.turn(Direction::Forward);
+        }
         self.step(C::next);
     }
 
+    #[inline]
     fn prev(&mut self) {
-        self.turn(Direction::Backward);
+        if self.direction != Direction::Backward {
+            self.turn(Direction::Backward);
+        }
         self.step(C::prev);
     }
 
+    #[inline]
     fn is_valid(&self) -> bool {
         !self.standing.is_empty()
     }
 
+    #[inline]
     fn key(&self) -> InternalKey<'_> {
         self.entry().key()
     }
 
+    #[inline]
     fn kind(&self) -> Kind {
         self.entry().kind()
     }
 
+    #[inline]
     fn value(&self) -> &[u8] {
         self.entry().value()
     }
 
+    #[inline]
     fn value_owned(&self) -> Bytes {
         self.entry().value_owned()
     }

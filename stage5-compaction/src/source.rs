@@ -47,24 +47,31 @@ impl Cursor for SourceCursor {
     fn seek_before(&mut self, target: InternalKey<'_>) {
         each!(self, cursor => cursor.seek_before(target));
     }
+    #[inline]
     fn next(&mut self) {
         each!(self, cursor => cursor.next());
     }
+    #[inline]
     fn prev(&mut self) {
         each!(self, cursor => cursor.prev());
     }
+    #[inline]
     fn is_valid(&self) -> bool {
         each!(self, cursor => cursor.is_valid())
     }
+    #[inline]
     fn key(&self) -> InternalKey<'_> {
         each!(self, cursor => cursor.key())
     }
+    #[inline]
     fn kind(&self) -> Kind {
         each!(self, cursor => cursor.kind())
     }
+    #[inline]
     fn value(&self) -> &[u8] {
         each!(self, cursor => cursor.value())
     }
+    #[inline]
     fn value_owned(&self) -> Bytes {
         each!(self, cursor => cursor.value_owned())
     }

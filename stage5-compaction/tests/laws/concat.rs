@@ -7,7 +7,7 @@ use stage5_compaction::memtable::key::InternalKey;
 use stage5_compaction::version::Level;
 use stage5_compaction::wal::vfs::FileId;
 
-use crate::workshop::{Workshop, here, numbers, walk};
+use crate::workshop::{Workshop, Write, here, numbers, walk};
 
 /// Three files: apple to fig, grape, lemon to pear.
 fn orchard() -> Workshop {
@@ -126,4 +126,32 @@ fn damage_sticks_whatever_is_sought_behind_it() {
     cursor.seek_before(InternalKey::before_all(b"plum"));
     cursor.next();
     assert!(!cursor.is_valid() && cursor.status().is_err());
+}
+
+/// Only an end of the open file asks it how it ended: no neighbour may take over then.
+#[test]
+fn damage_within_a_file_ends_a_walk_there_in_both_directions() {
+    let mut shop = Workshop::new();
+    let large = "large ".repeat(500);
+    let keys: Vec<String> = (0..10).map(|number| format!("fig {number}")).collect();
+    let middle: Vec<Write<'_>> = keys.iter().map(|key| (key.as_str(), 2, Some(large.as_str()))).collect();
+    shop.place(5, &[&[("apple", 1, Some("red"))], &middle, &[("pear", 3, Some("green"))]]);
+    let file = shop.file(numbers(&shop.version(), 5)[1]);
+    let data_bytes = file.table().unwrap().table().properties().data_bytes as usize;
+    shop.vfs.corrupt(FileId::Table(file.meta().number), |bytes| bytes[data_bytes / 2] ^= 1).unwrap();
+    let moves = [
+        (Cursor::seek_to_first as fn(&mut ConcatCursor), Cursor::next as fn(&mut ConcatCursor)),
+        (Cursor::seek_to_last, Cursor::prev),
+    ];
+    for (start, step) in moves {
+        let mut cursor = cursor_over(&shop);
+        start(&mut cursor);
+        let mut steps = 0;
+        while cursor.is_valid() {
+            step(&mut cursor);
+            steps += 1;
+        }
+        assert!((2..11).contains(&steps), "it stood on the neighbour and went into the file: {steps}");
+        assert_eq!(cursor.status().unwrap_err().kind(), ErrorKind::Corruption);
+    }
 }
