@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 use std::fmt;
 
 use bytes::Bytes;
-use stage2_wal::coding::{Decoder, Malformed};
+use stage2_wal::coding::Malformed;
 use stage2_wal::memtable::key::{InternalKey, Kind, MAX_SEQUENCE, Sequence, compare_user_keys};
 
 use super::{COUNTS_BYTES, HEAD_BYTES, OFFSET_BYTES, head_of};
@@ -80,11 +80,10 @@ impl Block {
         self.payload.get(self.prefix_start..self.heads_start).unwrap_or_default()
     }
 
+    /// The heads, packed side by side.
     #[inline]
-    fn head(&self, position: usize) -> u32 {
-        let start = self.heads_start.wrapping_add(position.wrapping_mul(HEAD_BYTES));
-        let head = self.payload.get(start..).and_then(<[u8]>::first_chunk::<HEAD_BYTES>);
-        head.map_or(0, |head| u32::from_be_bytes(*head))
+    fn heads(&self) -> &[[u8; HEAD_BYTES]] {
+        self.payload.get(self.heads_start..self.offsets_start).unwrap_or_default().as_chunks().0
     }
 
     /// Where the entry at `position` starts; for a position behind the last,
@@ -115,39 +114,35 @@ impl Block {
     ///
     /// # Errors
     /// [`Malformed`] when an entry that had to be compared is none.
-    #[inline]
     pub fn position_of(&self, target: InternalKey<'_>) -> Result<usize, Malformed> {
         let prefix = self.prefix();
         let (front, suffix) = target.user_key.split_at(target.user_key.len().min(prefix.len()));
-        match compare_user_keys(front, prefix) {
-            Ordering::Less => return Ok(0),
-            Ordering::Greater => return Ok(self.entries),
-            Ordering::Equal => {}
-        }
-        let head = head_of(suffix);
-        let (mut from, mut to) = (0usize, self.entries);
-        while from < to {
-            let middle = from.midpoint(to);
-            let order = match self.head(middle).cmp(&head) {
-                Ordering::Equal => self.compare_entry(middle, suffix, target.sequence)?,
-                order => order,
-            };
-            match order {
-                Ordering::Less => from = middle.wrapping_add(1),
-                _ => to = middle,
-            }
-        }
-        Ok(from)
+        Ok(match compare_user_keys(front, prefix) {
+            Ordering::Less => 0,
+            Ordering::Greater => self.entries,
+            Ordering::Equal => self.search(suffix, target.sequence)?.0,
+        })
     }
 
-    fn compare_entry(
-        &self,
-        position: usize,
-        suffix: &[u8],
-        sequence: Sequence,
-    ) -> Result<Ordering, Malformed> {
-        let entry = self.entry(position)?;
-        Ok(compare_user_keys(self.suffix(&entry), suffix).then_with(|| sequence.cmp(&entry.sequence)))
+    /// The position of the first entry at or behind the key with this suffix, and
+    /// that entry if it has the same head.
+    #[inline]
+    fn search(&self, suffix: &[u8], sequence: Sequence) -> Result<(usize, Option<Entry>), Malformed> {
+        let (heads, head) = (self.heads(), head_of(suffix));
+        let mut from = heads.partition_point(|other| u32::from_be_bytes(*other) < head);
+        let alike = heads.get(from..).unwrap_or_default();
+        let mut to = from.wrapping_add(alike.partition_point(|other| u32::from_be_bytes(*other) == head));
+        let mut found = None;
+        while from < to {
+            let middle = from.midpoint(to);
+            let entry = self.entry(middle)?;
+            let order = compare_user_keys(self.suffix(&entry), suffix);
+            match order.then_with(|| sequence.cmp(&entry.sequence)) {
+                Ordering::Less => from = middle.wrapping_add(1),
+                _ => (to, found) = (middle, Some(entry)),
+            }
+        }
+        Ok((from, found))
     }
 
     /// The newest version of the target's user key at or below its sequence.
@@ -156,16 +151,10 @@ impl Block {
     /// As [`position_of`](Self::position_of).
     #[inline]
     pub fn get(&self, target: InternalKey<'_>) -> Result<Option<(Kind, Sequence, Bytes)>, Malformed> {
-        let position = self.position_of(target)?;
-        if position >= self.entries {
-            return Ok(None);
-        }
-        let entry = self.entry(position)?;
-        let same = target
-            .user_key
-            .strip_prefix(self.prefix())
-            .is_some_and(|suffix| compare_user_keys(suffix, self.suffix(&entry)).is_eq());
-        Ok(same.then(|| (entry.kind, entry.sequence, self.value_owned(&entry))))
+        let Some(suffix) = target.user_key.strip_prefix(self.prefix()) else { return Ok(None) };
+        let (_, found) = self.search(suffix, target.sequence)?;
+        let same = found.filter(|entry| compare_user_keys(suffix, self.suffix(entry)).is_eq());
+        Ok(same.map(|entry| (entry.kind, entry.sequence, self.value_owned(&entry))))
     }
 
     /// Reads every entry: that it is one, that its head is its suffix's, and that
@@ -177,7 +166,8 @@ impl Block {
         let mut last: Option<Entry> = None;
         for position in 0..self.entries {
             let entry = self.entry(position)?;
-            if self.head(position) != head_of(self.suffix(&entry)) {
+            let head = self.heads().get(position).map(|head| u32::from_be_bytes(*head));
+            if head != Some(head_of(self.suffix(&entry))) {
                 return Err(malformed(self.offset(position), "the head is not the suffix's"));
             }
             if last.is_some_and(|last| self.order_key(&last) >= self.order_key(&entry)) {
@@ -236,7 +226,8 @@ pub(super) struct Entry {
 
 impl Entry {
     /// Reads the entry that starts at `start` and ends with `bytes`. Written out
-    /// instead of with a [`Decoder`] because every step of a scan comes here.
+    /// instead of with a [`Decoder`](stage2_wal::coding::Decoder) because every step
+    /// of a scan comes here.
     #[inline]
     fn decode(bytes: &[u8], start: usize) -> Option<Entry> {
         let kind = Kind::from_byte(*bytes.get(start)?)?;
@@ -250,20 +241,27 @@ impl Entry {
     }
 }
 
-/// The varint at `at`, and where it ends. One byte is the common case.
+/// The varint at `at`, and where it ends, as a [`Decoder`](stage2_wal::coding::Decoder)
+/// reads it. One byte is the common case for a length, and a few are for a sequence.
 #[inline]
-fn varint(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
+pub(super) fn varint(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
     let byte = *bytes.get(at)?;
     if byte < 0x80 {
         return Some((u64::from(byte), at.wrapping_add(1)));
     }
-    long_varint(bytes, at)
-}
-
-fn long_varint(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
-    let mut decoder = Decoder::new(bytes.get(at..)?);
-    let value = decoder.varint("").ok()?;
-    Some((value, at.checked_add(decoder.position())?))
+    let (mut value, mut shift, mut at) = (u64::from(byte & 0x7f), 7, at.wrapping_add(1));
+    loop {
+        let byte = *bytes.get(at)?;
+        at = at.wrapping_add(1);
+        if shift == 63 && byte > 1 {
+            return None;
+        }
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte < 0x80 {
+            return Some((value, at));
+        }
+        shift = u32::wrapping_add(shift, 7);
+    }
 }
 
 /// A position in a block. Without a block, or behind either end, it stands on no

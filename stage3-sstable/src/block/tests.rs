@@ -1,6 +1,7 @@
 use bytes::Bytes;
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
+use stage2_wal::coding::Decoder;
 use stage2_wal::layout::{annotated_hex, unclaimed};
 use stage2_wal::memtable::key::{InternalKey, Kind, MAX_KEY_BYTES, MAX_SEQUENCE, OwnedKey};
 
@@ -158,6 +159,20 @@ proptest! {
     }
 
     #[test]
+    fn a_varint_is_read_as_a_decoder_reads_it(
+        unended in vec(0x80u8..=0xff, 0..12),
+        end in prop_oneof![Just(None), (0u8..3).prop_map(Some), any::<u8>().prop_map(Some)],
+        value: u64,
+    ) {
+        let bytes = unended.into_iter().chain(end).collect::<Vec<u8>>();
+        for bytes in [bytes, stage2_wal::coding::varint(value).collect()] {
+            let mut decoder = Decoder::new(&bytes);
+            let expected = decoder.varint("").ok().map(|value| (value, decoder.position()));
+            prop_assert_eq!(super::cursor::varint(&bytes, 0), expected);
+        }
+    }
+
+    #[test]
     fn what_was_built_is_what_is_found(
         entries in btree_map((user_key(), 1u64..1 << 40), vec(any::<u8>(), 0..20), 1..60),
         probe in user_key(),
@@ -175,6 +190,9 @@ proptest! {
         for target in probes {
             let expected = model.partition_point(|(key, _)| key.as_key() < target);
             prop_assert_eq!(block.position_of(target)?, expected);
+            let found = model.get(expected).filter(|(key, _)| *key.user_key == *target.user_key);
+            let found = found.map(|(key, value)| (Kind::Value, key.sequence, Bytes::copy_from_slice(value)));
+            prop_assert_eq!(block.get(target)?, found);
         }
         let mut cursor = block.cursor();
         cursor.seek_to_first()?;
