@@ -22,6 +22,7 @@
 //! - [`merge`]: many sorted cursors as one.
 //! - [`file`](mod@file): what the database knows about a table without opening it.
 //! - [`table_cache`]: tables opened when they are first asked, with few descriptors.
+//! - [`fences`]: the ends of a level's files, side by side: which file may hold a key.
 //! - [`concat`](mod@concat): the disjoint files of a level as one cursor.
 //! - [`source`]: the cursor of anything that holds entries.
 //! - [`edit`]: a change of the set of files, as bytes.
@@ -37,6 +38,7 @@
 pub mod merge;
 pub mod file;
 pub mod table_cache;
+pub mod fences;
 pub mod concat;
 pub mod source;
 pub mod edit;

@@ -131,12 +131,13 @@ impl fmt::Debug for TableCache {
 pub struct TableFile {
     meta: FileMeta,
     cache: Arc<TableCache>,
-    table: OnceLock<Arc<FilteredTable>>,
+    table: OnceLock<FilteredTable>,
     is_obsolete: AtomicBool,
 }
 
 impl TableFile {
     /// What is known without opening it.
+    #[inline]
     pub fn meta(&self) -> &FileMeta {
         &self.meta
     }
@@ -145,11 +146,17 @@ impl TableFile {
     ///
     /// # Errors
     /// That of opening it; a later call tries again.
-    pub fn table(&self) -> Result<&Arc<FilteredTable>> {
-        if let Some(table) = self.table.get() {
-            return Ok(table);
+    #[inline]
+    pub fn table(&self) -> Result<&FilteredTable> {
+        match self.table.get() {
+            Some(table) => Ok(table),
+            None => self.open(),
         }
-        let table = Arc::new(self.cache.open(self.meta.number)?);
+    }
+
+    #[cold]
+    fn open(&self) -> Result<&FilteredTable> {
+        let table = self.cache.open(self.meta.number)?;
         Ok(self.table.get_or_init(|| table))
     }
 

@@ -21,11 +21,12 @@
 use std::sync::Arc;
 
 use stage4_bloom::memtable::error::Result;
-use stage4_bloom::memtable::key::OwnedKey;
+use stage4_bloom::memtable::key::{KeyHeads, OwnedKey};
 use stage4_bloom::memtable::lookup::{Answer, Lookup, LookupKey, Observer, Touch};
 
 use crate::concat::ConcatCursor;
 use crate::edit::VersionEdit;
+use crate::fences::Fences;
 use crate::file::LEVELS;
 use crate::source::SourceCursor;
 use crate::table_cache::{TableCache, TableFile};
@@ -37,15 +38,22 @@ pub type Level = Arc<[Arc<TableFile>]>;
 #[derive(Debug, Clone)]
 pub struct Version {
     levels: [Level; LEVELS],
+    /// Those of each level.
+    fences: [Fences; LEVELS],
 }
 
 impl Default for Version {
     fn default() -> Version {
-        Version { levels: std::array::from_fn(|_| Level::default()) }
+        Version::of(std::array::from_fn(|_| Level::default()))
     }
 }
 
 impl Version {
+    fn of(levels: [Level; LEVELS]) -> Version {
+        let fences = std::array::from_fn(|level| Fences::of(&levels[level]));
+        Version { levels, fences }
+    }
+
     /// The files of `level`: of level 0 newest first, of others ascending.
     pub fn level(&self, level: usize) -> &Level {
         &self.levels[level]
@@ -88,9 +96,20 @@ impl Version {
 
     /// The one file of a level below 0 whose range holds `user_key`.
     pub fn file_covering(&self, level: usize, user_key: &[u8]) -> Option<&Arc<TableFile>> {
-        let files = &self.levels[level];
-        let index = files.partition_point(|file| *file.meta().largest.user_key < *user_key);
-        files.get(index).filter(|file| file.meta().covers(user_key))
+        self.fences[level].find(&self.levels[level], user_key, KeyHeads::of(user_key))
+    }
+
+    /// The files whose ranges hold the key, with their levels, in the order in which
+    /// they are asked.
+    #[inline]
+    fn candidates<'a>(&'a self, key: &LookupKey<'a>) -> impl Iterator<Item = (usize, &'a Arc<TableFile>)> {
+        let (user_key, heads) = (key.key.user_key, key.heads);
+        let (level0, fences) = (&self.levels[0], &self.fences[0]);
+        let above = (0..level0.len()).filter(move |place| fences.covers(level0, *place, user_key, heads));
+        let below = (1..LEVELS).filter_map(move |level| {
+            Some((level, self.fences[level].find(&self.levels[level], user_key, heads)?))
+        });
+        above.map(|place| (0, &level0[place])).chain(below)
     }
 
     /// A cursor for each source of this version: a file of level 0 each, and one
@@ -134,7 +153,7 @@ impl Version {
         for level in &mut levels[1..] {
             level.sort_by(|a, b| a.meta().smallest.cmp(&b.meta().smallest));
         }
-        let version = Version { levels: levels.map(Level::from) };
+        let version = Version::of(levels.map(Level::from));
         version.check_invariants()?;
         Ok(version)
     }
@@ -198,24 +217,17 @@ fn newness(file: &TableFile) -> (u64, u64) {
 
 impl Lookup for Version {
     fn lookup<O: Observer>(&self, key: &LookupKey<'_>, observer: &mut O) -> Result<Answer> {
-        let user_key = key.key.user_key;
-        for file in self.levels[0].iter().filter(|file| file.meta().covers(user_key)) {
-            let answer = ask(file, 0, key, observer)?;
-            if answer != Answer::Absent {
-                return Ok(answer);
-            }
-        }
-        for level in 1..LEVELS {
-            let Some(file) = self.file_covering(level, user_key) else { continue };
-            let answer = ask(file, level, key, observer)?;
-            if answer != Answer::Absent {
-                return Ok(answer);
+        for (level, file) in self.candidates(key) {
+            match ask(file, level, key, observer)? {
+                Answer::Absent => {}
+                answer => return Ok(answer),
             }
         }
         Ok(Answer::Absent)
     }
 }
 
+#[inline]
 fn ask<O: Observer>(file: &TableFile, level: usize, key: &LookupKey<'_>, observer: &mut O) -> Result<Answer> {
     observer.observe(|| Touch::Table { number: file.meta().number, level });
     file.table()?.lookup(key, observer)

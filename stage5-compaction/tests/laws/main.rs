@@ -9,6 +9,7 @@
 mod workshop;
 
 mod concat;
+mod fences;
 mod file;
 mod job;
 mod merge;
