@@ -26,8 +26,14 @@ use crate::format::{BlockHandle, TRAILER_BYTES, VERSION};
 
 /// The checksum of a block in a table of this release: CRC-32 over the file's salt,
 /// the block's offset, its codec and the payload as stored.
+///
+/// What comes before the payload is put together and taken in one update: each update
+/// that is shorter than a vector costs about as much as 128 bytes of payload.
 pub fn block_checksum(payload: &[u8], codec: u8, offset: u64, salt: u32) -> u32 {
-    checksum_of([&salt.to_le_bytes(), &offset.to_le_bytes(), &[codec], payload])
+    let mut place = [codec; 13];
+    place[..4].copy_from_slice(&salt.to_le_bytes());
+    place[4..12].copy_from_slice(&offset.to_le_bytes());
+    checksum_of([&place, payload])
 }
 
 /// The same in a table of version 1.
@@ -35,7 +41,7 @@ fn block_checksum_1(payload: &[u8], codec: u8, offset: u64, salt: u32) -> u32 {
     checksum_of([payload, &[codec], &offset.to_le_bytes(), &salt.to_le_bytes()])
 }
 
-fn checksum_of(parts: [&[u8]; 4]) -> u32 {
+fn checksum_of<const PARTS: usize>(parts: [&[u8]; PARTS]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     parts.iter().for_each(|part| hasher.update(part));
     hasher.finalize()
