@@ -7,8 +7,9 @@
 //!                     └── ÷ best of any kind:                    0.98
 //! ```
 //!
-//! The goal is twice the best log-structured peer, and nobody faster; with writes
-//! that one thread syncs, where the disk decides, not to be slower.
+//! The goal of a workload is a ratio to the best log-structured peer
+//! ([`Workload::goal`]), and nobody faster. Reopening compares log-structured engines
+//! alone: the others have no log to read.
 
 use std::collections::BTreeSet;
 
@@ -95,8 +96,11 @@ impl Comparison {
         let to = |best: Option<&Median>| Some(ours / best?.figures.per_second);
         Some(Ratio {
             to_best_lsm_peer: to(self.best(row, EngineId::is_lsm_peer)),
-            to_best_peer: to(self.best(row, |engine| !engine.is_ours())),
-            goal: if row.workload == Workload::Fillsync { 1.0 } else { 2.0 },
+            to_best_peer: match row.workload {
+                Workload::Reopen => None,
+                _ => to(self.best(row, |engine| !engine.is_ours())),
+            },
+            goal: row.workload.goal(),
         })
     }
 
