@@ -53,6 +53,12 @@ pub trait Cursor {
     fn value(&self) -> &[u8];
     /// The value of the entry, to keep.
     fn value_owned(&self) -> Bytes;
+    /// Position and kind of the entry, or `None` when it stands on none: what a merge
+    /// asks after each step, in one call.
+    #[inline]
+    fn standing(&self) -> Option<(InternalKey<'_>, Kind)> {
+        self.is_valid().then(|| (self.key(), self.kind()))
+    }
     /// The error that ended this cursor, if one did.
     fn status(&self) -> Result<()>;
 

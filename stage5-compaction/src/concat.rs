@@ -87,7 +87,7 @@ impl ConcatCursor {
 
     /// The open file and its cursor, if that stands on an entry.
     #[inline]
-    fn standing(&mut self) -> Option<(usize, &mut TableCursor)> {
+    fn inside(&mut self) -> Option<(usize, &mut TableCursor)> {
         let (index, cursor) = self.open.as_mut()?;
         cursor.is_valid().then_some((*index, cursor))
     }
@@ -132,7 +132,7 @@ impl Cursor for ConcatCursor {
 
     #[inline]
     fn next(&mut self) {
-        let Some((index, cursor)) = self.standing() else { return };
+        let Some((index, cursor)) = self.inside() else { return };
         cursor.next();
         if !cursor.is_valid() {
             self.leave_for(index.checked_add(1), TableCursor::seek_to_first);
@@ -141,7 +141,7 @@ impl Cursor for ConcatCursor {
 
     #[inline]
     fn prev(&mut self) {
-        let Some((index, cursor)) = self.standing() else { return };
+        let Some((index, cursor)) = self.inside() else { return };
         cursor.prev();
         if !cursor.is_valid() {
             self.leave_for(index.checked_sub(1), TableCursor::seek_to_last);
@@ -171,6 +171,11 @@ impl Cursor for ConcatCursor {
     #[inline]
     fn value_owned(&self) -> Bytes {
         self.entry().value_owned()
+    }
+
+    #[inline]
+    fn standing(&self) -> Option<(InternalKey<'_>, Kind)> {
+        self.open.as_ref()?.1.standing()
     }
 
     fn status(&self) -> Result<()> {

@@ -75,6 +75,10 @@ impl Cursor for SourceCursor {
     fn value_owned(&self) -> Bytes {
         each!(self, cursor => cursor.value_owned())
     }
+    #[inline]
+    fn standing(&self) -> Option<(InternalKey<'_>, Kind)> {
+        each!(self, cursor => cursor.standing())
+    }
     fn status(&self) -> Result<()> {
         each!(self, cursor => cursor.status())
     }

@@ -119,7 +119,7 @@ impl Version {
     /// # Errors
     /// That of opening a file of level 0.
     pub fn cursors(&self) -> Result<Vec<SourceCursor>> {
-        let mut cursors = Vec::new();
+        let mut cursors = Vec::with_capacity(self.levels[0].len() + LEVELS - 1);
         for file in self.levels[0].iter() {
             cursors.push(SourceCursor::Table(file.table()?.cursor()));
         }

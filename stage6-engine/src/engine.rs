@@ -117,6 +117,7 @@ impl Engine {
         self.writer.as_ref()
     }
 
+    #[inline]
     pub(crate) fn check_open(&self) -> Result<()> {
         if self.is_closed.load(Ordering::Acquire) { Err(Error::Closed) } else { Ok(()) }
     }

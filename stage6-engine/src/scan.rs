@@ -16,14 +16,18 @@
 //!
 //! A key with very many versions, or a long run of deletions, must not make a
 //! scan crawl: after a few steps over versions that nobody asked for, the cursor
-//! seeks past them.
+//! advances past them, in the sources that stand on them.
+//!
+//! Going forward, the key that was decided last is told from the next by the heads
+//! that the merge has at hand ([`PassedKey`]): a key of up to 16 bytes is neither
+//! copied nor compared.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use stage5_compaction::memtable::cursor::Cursor;
-use stage5_compaction::memtable::key::{InternalKey, Kind, Sequence};
-use stage5_compaction::merge::MergingCursor;
+use stage5_compaction::memtable::key::{InternalKey, KeyHeads, Kind, Sequence};
+use stage5_compaction::merge::{MergingCursor, Standing};
 use stage5_compaction::source::SourceCursor;
 
 use crate::engine::Handle;
@@ -62,7 +66,9 @@ pub struct DbCursor {
     state: Arc<State>,
     sequence: Sequence,
     place: Place,
-    /// Backward: the current key. Forward: the last key that was decided.
+    /// Forward: the last key that was decided.
+    passed: PassedKey,
+    /// Backward: the current key. Forward: what a seek needs a copy of.
     key: Vec<u8>,
     /// Backward: the current value.
     value: Bytes,
@@ -91,6 +97,35 @@ enum Place {
     Backward,
 }
 
+/// A key that a cursor has passed. What its heads do not hold of it is kept apart.
+#[derive(Debug, Default)]
+struct PassedKey {
+    heads: KeyHeads,
+    key_bytes: usize,
+    rest: Vec<u8>,
+}
+
+impl PassedKey {
+    /// Takes the key on which `merged` stands.
+    #[inline]
+    fn note<C: Cursor>(&mut self, merged: &MergingCursor<C>) {
+        let Some(head) = merged.head() else { return };
+        (self.heads, self.key_bytes) = (head.heads, head.key_bytes);
+        if self.key_bytes > KeyHeads::BYTES {
+            self.rest.clear();
+            self.rest.extend_from_slice(&merged.key().user_key[KeyHeads::BYTES..]);
+        }
+    }
+
+    /// Whether `merged` still stands on it; `head` is its head.
+    #[inline]
+    fn is_under<C: Cursor>(&self, merged: &MergingCursor<C>, head: &Standing) -> bool {
+        self.heads == head.heads
+            && self.key_bytes == head.key_bytes
+            && (self.key_bytes <= KeyHeads::BYTES || merged.key().user_key[KeyHeads::BYTES..] == self.rest)
+    }
+}
+
 impl DbCursor {
     pub(crate) fn new(handle: &Arc<Handle>, sequence: Option<Sequence>) -> DbCursor {
         let engine = &handle.engine;
@@ -114,6 +149,7 @@ impl DbCursor {
             state,
             sequence,
             place: Place::Nowhere,
+            passed: PassedKey::default(),
             key: Vec::new(),
             value: Bytes::new(),
             failure,
@@ -167,7 +203,7 @@ impl DbCursor {
         match self.place {
             Place::Nowhere => {}
             Place::Forward => {
-                self.keep_key();
+                self.passed.note(&self.merged);
                 self.merged.next();
                 self.settle_forward(true);
             }
@@ -195,11 +231,13 @@ impl DbCursor {
     }
 
     /// Whether it stands on a key.
+    #[inline]
     pub fn is_valid(&self) -> bool {
         self.place != Place::Nowhere
     }
 
     /// The current key.
+    #[inline]
     pub fn key(&self) -> &[u8] {
         match self.place {
             Place::Backward => &self.key,
@@ -208,6 +246,7 @@ impl DbCursor {
     }
 
     /// The current value.
+    #[inline]
     pub fn value(&self) -> &[u8] {
         match self.place {
             Place::Backward => &self.value,
@@ -233,9 +272,10 @@ impl DbCursor {
     }
 
     /// Fails once the database was closed; after a failure nothing moves.
+    #[inline]
     fn may_move(&mut self) -> bool {
-        if self.failure.is_none() {
-            self.failure = self.reader.0.engine.check_open().err();
+        if let Err(closed) = self.reader.0.engine.check_open() {
+            self.failure.get_or_insert(closed);
         }
         if self.failure.is_some() {
             self.place = Place::Nowhere;
@@ -249,19 +289,19 @@ impl DbCursor {
     }
 
     /// Goes forward to the first entry that decides about its key by a value. If
-    /// `is_decided`, the rest of `self.key`'s versions does not count.
+    /// `is_decided`, the rest of the passed key's versions does not count.
+    #[inline]
     fn settle_forward(&mut self, mut is_decided: bool) {
         let mut steps = 0;
-        while self.merged.is_valid() {
-            let entry = self.merged.key();
-            let is_same_key = is_decided && entry.user_key == self.key;
-            let is_too_new = entry.sequence > self.sequence;
+        while let Some(head) = self.merged.head() {
+            let is_same_key = is_decided && self.passed.is_under(&self.merged, head);
+            let is_too_new = head.sequence > self.sequence;
             if !is_same_key && !is_too_new {
-                if self.merged.kind() == Kind::Value {
+                if head.kind == Kind::Value {
                     self.place = Place::Forward;
                     return;
                 }
-                self.keep_key();
+                self.passed.note(&self.merged);
                 is_decided = true;
                 steps = 0;
             }
@@ -269,8 +309,7 @@ impl DbCursor {
             if steps < STEPS_BEFORE_SEEK {
                 self.merged.next();
             } else {
-                self.seek_past(is_same_key);
-                is_decided = is_same_key;
+                self.leave_versions(is_same_key);
                 steps = 0;
             }
         }
@@ -279,13 +318,11 @@ impl DbCursor {
 
     /// Leaves the versions that do not count: all of a decided key, or those of
     /// the current one that are too new.
-    fn seek_past(&mut self, is_decided: bool) {
-        if !is_decided {
-            self.keep_key();
-        }
+    #[cold]
+    fn leave_versions(&mut self, is_decided: bool) {
+        self.keep_key();
         let target = if is_decided { 0 } else { self.sequence };
-        // Never behind where it stands: the current entry is newer than the target.
-        self.merged.seek(InternalKey::new(&self.key, target));
+        self.merged.advance_to(InternalKey::new(&self.key, target));
     }
 
     /// Goes backward over all versions of a key, which come oldest first, until

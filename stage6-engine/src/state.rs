@@ -99,9 +99,10 @@ impl State {
     pub(crate) fn cursors(&self) -> Result<Vec<SourceCursor>> {
         let memtables =
             std::iter::once(&self.memtable).chain(self.immutables.iter().map(|full| &full.memtable));
-        let mut cursors: Vec<SourceCursor> =
-            memtables.map(|memtable| SourceCursor::Memtable(memtable.cursor())).collect();
-        cursors.extend(self.version.cursors()?);
+        let tables = self.version.cursors()?;
+        let mut cursors = Vec::with_capacity(1 + self.immutables.len() + tables.len());
+        cursors.extend(memtables.map(|memtable| SourceCursor::Memtable(memtable.cursor())));
+        cursors.extend(tables);
         Ok(cursors)
     }
 }

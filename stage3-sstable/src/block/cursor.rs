@@ -5,7 +5,7 @@
 use std::cmp::Ordering;
 use std::fmt;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use stage2_wal::coding::Malformed;
 use stage2_wal::memtable::key::{InternalKey, Kind, MAX_SEQUENCE, Sequence, compare_user_keys};
 
@@ -114,7 +114,12 @@ impl Block {
     /// one starts.
     #[inline]
     pub(super) fn entry(&self, position: usize) -> Result<Entry, Malformed> {
-        let (start, end) = (self.offset(position), self.offset(position.wrapping_add(1)));
+        self.entry_between(self.offset(position), self.offset(position.wrapping_add(1)))
+    }
+
+    /// Decodes what lies between two offsets.
+    #[inline]
+    fn entry_between(&self, start: usize, end: usize) -> Result<Entry, Malformed> {
         let bytes = self.payload.get(..end).unwrap_or_default();
         Entry::decode(bytes, start).ok_or_else(|| malformed(start, "not an entry"))
     }
@@ -155,16 +160,26 @@ impl Block {
         Ok((from, found))
     }
 
-    /// The newest version of the target's user key at or below its sequence.
+    /// The newest version of the target's user key at or below its sequence. The value
+    /// takes over the block's share of the bytes, so that they are not counted once more
+    /// and once less; whoever needs the block again asks a clone.
     ///
     /// # Errors
     /// As [`position_of`](Self::position_of).
     #[inline]
-    pub fn get(&self, target: InternalKey<'_>) -> Result<Option<(Kind, Sequence, Bytes)>, Malformed> {
+    pub fn get(self, target: InternalKey<'_>) -> Result<Option<(Kind, Sequence, Bytes)>, Malformed> {
+        let Some(entry) = self.find(target)? else { return Ok(None) };
+        let mut value = self.payload;
+        value.truncate(entry.value_end);
+        value.advance(entry.value_start.min(value.len()));
+        Ok(Some((entry.kind, entry.sequence, value)))
+    }
+
+    #[inline]
+    fn find(&self, target: InternalKey<'_>) -> Result<Option<Entry>, Malformed> {
         let Some(suffix) = target.user_key.strip_prefix(self.prefix()) else { return Ok(None) };
         let (_, found) = self.search(suffix, target.sequence)?;
-        let same = found.filter(|entry| compare_user_keys(suffix, self.suffix(entry)).is_eq());
-        Ok(same.map(|entry| (entry.kind, entry.sequence, self.value_owned(&entry))))
+        Ok(found.filter(|entry| compare_user_keys(suffix, self.suffix(entry)).is_eq()))
     }
 
     /// Reads every entry: that it is one, that its head is its suffix's, and that
@@ -274,6 +289,9 @@ pub(super) fn varint(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
     }
 }
 
+/// Room for the key that most cursors never outgrow, so that they ask for memory once.
+const TYPICAL_KEY_BYTES: usize = 64;
+
 /// A position in a block. Without a block, or behind either end, it stands on no
 /// entry.
 #[derive(Debug, Default)]
@@ -283,13 +301,16 @@ pub struct BlockCursor {
     entry: Option<Entry>,
     /// The key of the entry: the block's prefix, once, and the entry's suffix.
     key: Vec<u8>,
+    prefix_bytes: usize,
 }
 
 impl BlockCursor {
     /// Moves into `block`, onto no entry yet.
     pub fn enter(&mut self, block: Block) {
         self.key.clear();
+        self.key.reserve(TYPICAL_KEY_BYTES);
         self.key.extend_from_slice(block.prefix());
+        self.prefix_bytes = self.key.len();
         self.block = Some(block);
         self.entry = None;
     }
@@ -321,11 +342,21 @@ impl BlockCursor {
         self.stand_on(position)
     }
 
-    /// Moves one entry forward.
+    /// Moves one entry forward. It begins where this one ends, as [`Block::entry`]
+    /// made sure.
     #[inline]
     pub fn advance(&mut self) -> Result<(), Malformed> {
-        let next = self.entry.and_then(|_| self.position.checked_add(1));
-        self.stand_on(next)
+        let (Some(block), Some(entry)) = (&self.block, self.entry.take()) else { return Ok(()) };
+        let next = self.position.wrapping_add(1);
+        if next >= block.entries {
+            return Ok(());
+        }
+        let entry = block.entry_between(entry.value_end, block.offset(next.wrapping_add(1)))?;
+        self.key.truncate(self.prefix_bytes);
+        self.key.extend_from_slice(block.suffix(&entry));
+        self.position = next;
+        self.entry = Some(entry);
+        Ok(())
     }
 
     /// Moves one entry backward.
@@ -344,6 +375,12 @@ impl BlockCursor {
     #[inline]
     pub fn key(&self) -> Option<InternalKey<'_>> {
         self.entry.map(|entry| InternalKey::new(&self.key, entry.sequence))
+    }
+
+    /// The key of the entry and what it says about it.
+    #[inline]
+    pub fn standing(&self) -> Option<(InternalKey<'_>, Kind)> {
+        self.entry.as_ref().map(|entry| (InternalKey::new(&self.key, entry.sequence), entry.kind))
     }
 
     /// What the entry says about its key.
@@ -371,7 +408,7 @@ impl BlockCursor {
             return Ok(());
         }
         let entry = block.entry(position)?;
-        self.key.truncate(block.prefix().len());
+        self.key.truncate(self.prefix_bytes);
         self.key.extend_from_slice(block.suffix(&entry));
         self.position = position;
         self.entry = Some(entry);

@@ -26,7 +26,7 @@ fn block(entries: &[(InternalKey<'_>, Kind, &[u8])]) -> Block {
 }
 
 fn get(block: &Block, user_key: &[u8], sequence: u64) -> Option<(u64, Bytes)> {
-    let (_, sequence, value) = block.get(key(user_key, sequence)).unwrap()?;
+    let (_, sequence, value) = block.clone().get(key(user_key, sequence)).unwrap()?;
     Some((sequence, value))
 }
 
@@ -126,7 +126,7 @@ fn exercise(payload: &[u8]) {
     let Ok(block) = Block::parse(Bytes::copy_from_slice(payload)) else { return };
     let _ = block.check();
     for probe in [&b""[..], b"kiwi", b"kiwis", b"zzz", payload] {
-        let _ = block.get(key(probe, 5));
+        let _ = block.clone().get(key(probe, 5));
     }
     let mut cursor = block.cursor();
     let _ = cursor.seek_to_last();
@@ -192,7 +192,7 @@ proptest! {
             prop_assert_eq!(block.position_of(target)?, expected);
             let found = model.get(expected).filter(|(key, _)| *key.user_key == *target.user_key);
             let found = found.map(|(key, value)| (Kind::Value, key.sequence, Bytes::copy_from_slice(value)));
-            prop_assert_eq!(block.get(target)?, found);
+            prop_assert_eq!(block.clone().get(target)?, found);
         }
         let mut cursor = block.cursor();
         cursor.seek_to_first()?;

@@ -163,6 +163,11 @@ impl Cursor for TableCursor {
         self.block.value_owned().expect("the caller checked is_valid()")
     }
 
+    #[inline]
+    fn standing(&self) -> Option<(InternalKey<'_>, Kind)> {
+        self.block.standing()
+    }
+
     fn status(&self) -> Result<()> {
         self.failure.clone().map_or(Ok(()), Err)
     }

@@ -160,12 +160,12 @@ impl Lookup for Table {
         };
         let (block, cached) = self.block(handle)?;
         observer.observe(|| touch(handle, cached));
-        answer(&block, key.key).map_err(|what| self.file.damage(what, handle.offset))
+        answer(block, key.key).map_err(|what| self.file.damage(what, handle.offset))
     }
 }
 
 #[inline]
-fn answer(block: &Block, key: InternalKey<'_>) -> Result<Answer, stage2_wal::coding::Malformed> {
+fn answer(block: Block, key: InternalKey<'_>) -> Result<Answer, stage2_wal::coding::Malformed> {
     Ok(match block.get(key)? {
         Some((Kind::Value, sequence, value)) => Answer::Value { value, sequence },
         Some((Kind::Deletion, sequence, _)) => Answer::Deleted { sequence },

@@ -94,7 +94,7 @@ fn judge(payload: &Bytes) -> Option<Block> {
     let (forward, backward) = (walk(&block), walk_back(&block));
     if block.check().is_err() {
         let target = InternalKey::new(&payload[..payload.len().min(3)], 1);
-        let found = block.get(target);
+        let found = block.clone().get(target);
         assert!(found.ok().flatten().is_none_or(|(_, _, value)| value.len() <= payload.len()));
         return None;
     }
@@ -106,7 +106,7 @@ fn judge(payload: &Bytes) -> Option<Block> {
     assert!(fields.is_ok(), "what checks can be shown");
     for (position, (key, kind, value)) in entries.iter().enumerate() {
         assert_eq!(block.position_of(key.as_key()), Ok(position));
-        let found = block.get(key.as_key()).expect("it checks");
+        let found = block.clone().get(key.as_key()).expect("it checks");
         assert_eq!(found, Some((*kind, key.sequence, Bytes::copy_from_slice(value))));
     }
     Some(block)
