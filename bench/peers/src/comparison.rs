@@ -15,6 +15,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
+use crate::cell::Figures;
 use crate::engine::EngineId;
 use crate::keys::KeyKind;
 use crate::results::Median;
@@ -104,6 +105,16 @@ impl Comparison {
         })
     }
 
+    /// What this engine needs of something, against the log-structured peer that needs
+    /// least of it. Whoever was cut short has less to keep, and is not compared.
+    pub(crate) fn share(&self, row: Row, need: fn(&Figures) -> f64) -> Option<f64> {
+        let whole = |median: &&Median| !median.figures.is_cut_short;
+        let ours = self.median(row, EngineId::OURS).filter(whole)?;
+        let peers = self.row(row).filter(whole).filter(|median| median.cell.engine.is_lsm_peer());
+        let least = peers.map(|median| need(&median.figures)).min_by(f64::total_cmp)?;
+        (least > 0.0).then(|| need(&ours.figures) / least)
+    }
+
     /// Rows in which engines that did all of the same work did not see the same
     /// entries: one of them answers wrongly.
     pub(crate) fn disagreements(&self) -> Vec<Row> {
@@ -126,7 +137,7 @@ impl Median {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::cell::{Cell, Figures};
+    use crate::cell::Cell;
     use crate::engine::Seen;
     use crate::results::{Line, medians};
 
@@ -178,6 +189,22 @@ pub(crate) mod tests {
     fn another_size_of_this_engine_is_no_peer() {
         let ratio = comparison(&[("stage6", 1.0), ("stage6@64", 8.0)]).ratio(ROW).unwrap();
         assert_eq!((ratio.to_best_lsm_peer, ratio.to_best_peer), (None, None));
+    }
+
+    #[test]
+    fn a_share_is_of_the_peer_that_needs_least_among_those_that_did_all() {
+        let disk = |engine: &str, disk_bytes: u64, is_cut_short: bool| {
+            let mut line = line(engine, ROW.workload, 1.0);
+            line.figures = line.figures.map(|figures| Figures { disk_bytes, is_cut_short, ..figures });
+            line
+        };
+        let share =
+            |lines: &[Line]| Comparison::new(medians(lines)).share(ROW, |figures| figures.disk_bytes as f64);
+        let lines = [disk("stage6", 120, false), disk("fjall", 150, false), disk("leveldb", 100, false)];
+        assert_eq!(share(&lines), Some(1.2));
+        let lines = [disk("stage6", 120, false), disk("fjall", 150, false), disk("leveldb", 100, true)];
+        assert_eq!(share(&lines), Some(0.8));
+        assert_eq!(share(&[disk("stage6", 120, true), disk("fjall", 150, false)]), None);
     }
 
     #[test]

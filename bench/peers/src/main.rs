@@ -91,15 +91,18 @@ enum Command {
         #[arg(long, value_delimiter = ',', default_value = "1000000", value_parser = clap::value_parser!(u64).range(100..))]
         keys: Vec<u64>,
     },
-    /// Measures how the figures grow from 1 to 10 to 50 million records
+    /// Measures how the figures grow from 1 to 10 million records, or as many as are given
     Growth {
         #[command(flatten)]
         common: Common,
-        /// Engines: all of them otherwise
+        /// Engines: all that are log-structured otherwise
         #[arg(long, value_delimiter = ',')]
         engines: Vec<EngineId>,
+        /// Workloads: six of them otherwise
+        #[arg(long, value_enum, value_delimiter = ',')]
+        workloads: Vec<Workload>,
         /// Sizes in records, separated by commas
-        #[arg(long, value_delimiter = ',', default_value = "1000000,10000000,50000000", value_parser = clap::value_parser!(u64).range(100..))]
+        #[arg(long, value_delimiter = ',', default_value = "1000000,10000000", value_parser = clap::value_parser!(u64).range(100..))]
         keys: Vec<u64>,
     },
     /// Writes the report of a directory with results anew
@@ -168,11 +171,14 @@ fn perform(command: Command) -> Outcome<()> {
             };
             compare(&plan, &common, None)
         }
-        Command::Growth { common, engines, keys } => {
-            let worth = Workload::value_variants().iter().filter(|workload| workload.is_worth_growth());
+        Command::Growth { common, engines, workloads, keys } => {
+            let worth =
+                || Workload::value_variants().iter().copied().filter(|w| w.is_worth_growth()).collect();
+            let log_structured =
+                || EngineId::all().into_iter().filter(|e| e.is_ours() || e.is_lsm_peer()).collect();
             let plan = Plan {
-                engines: or_all(engines, EngineId::all),
-                workloads: worth.map(|&workload| (workload, KeyKind::Decimal)).collect(),
+                engines: or_all(engines, log_structured),
+                workloads: or_all(workloads, worth).into_iter().map(|w| (w, KeyKind::Decimal)).collect(),
                 records: keys,
                 rounds: common.rounds,
             };

@@ -143,25 +143,61 @@ fn section(comparison: &Comparison, (records, keys): Group) -> String {
 struct Figure {
     title: &'static str,
     show: fn(&Figures) -> Option<String>,
-    has_ratios: bool,
+    compared: Compared,
+}
+
+/// What stands behind the engines.
+enum Compared {
+    /// Nothing.
+    No,
+    /// How many times as fast as the best peers; they are bold.
+    Speed,
+    /// How much against the log-structured peer that needs least.
+    Need(fn(&Figures) -> f64),
+}
+
+impl Compared {
+    fn headings(&self) -> &'static [&'static str] {
+        match self {
+            Compared::No => &[],
+            Compared::Speed => &["÷ best LSM peer", "÷ best peer", "goal"],
+            Compared::Need(_) => &["÷ least LSM peer"],
+        }
+    }
+
+    fn columns(&self, comparison: &Comparison, row: Row) -> String {
+        match *self {
+            Compared::No => String::new(),
+            Compared::Speed => ratio_columns(comparison.ratio(row)),
+            Compared::Need(need) => format!(" {} |", ratio_or_dash(comparison.share(row, need))),
+        }
+    }
 }
 
 const fn plain(title: &'static str, show: fn(&Figures) -> Option<String>) -> Figure {
-    Figure { title, show, has_ratios: false }
+    Figure { title, show, compared: Compared::No }
+}
+
+const fn need(
+    title: &'static str,
+    show: fn(&Figures) -> Option<String>,
+    need: fn(&Figures) -> f64,
+) -> Figure {
+    Figure { title, show, compared: Compared::Need(need) }
 }
 
 const FIGURES: &[Figure] = &[
     Figure {
         title: "Operations per second (`*`: cut short; bold: the best log-structured peer)",
         show: speed,
-        has_ratios: true,
+        compared: Compared::Speed,
     },
     plain("CPU per operation, ns, background included", |f| Some(format!("{:.0}", f.cpu_nanos_per_unit))),
     plain("Latency p50 · p99 · p99.9, µs", percentiles),
     plain("Worst stall, ms", |f| (f.latency_nanos.worst > 0).then(|| millis(f.latency_nanos.worst))),
-    plain("Write amplification: bytes written for each byte put", amplification),
-    plain("Disk size, MiB", |f| Some(mebibytes(f.disk_bytes))),
-    plain("Peak memory, MiB", |f| Some(mebibytes(f.peak_memory_bytes))),
+    need("Write amplification: bytes written for each byte put", amplification, |f| f.written_bytes as f64),
+    need("Disk size at rest, MiB", |f| Some(mebibytes(f.disk_bytes)), |f| f.disk_bytes as f64),
+    need("Peak memory, MiB", |f| Some(mebibytes(f.peak_memory_bytes)), |f| f.peak_memory_bytes as f64),
     plain("Open, ms", |f| Some(format!("{:.1}", f.open_seconds * 1e3))),
     plain("Lost records after a kill", |f| Some(f.lost_records?.to_string())),
 ];
@@ -191,16 +227,15 @@ fn table(comparison: &Comparison, rows: &[Row], figure: &Figure) -> String {
         for &engine in &engines {
             let shown = comparison.median(row, engine).and_then(|median| (figure.show)(&median.figures));
             is_empty &= shown.is_none();
-            let is_best = figure.has_ratios && comparison.best_lsm_peer(row) == Some(engine);
+            let is_best =
+                matches!(figure.compared, Compared::Speed) && comparison.best_lsm_peer(row) == Some(engine);
             let _ = match shown {
                 None => write!(line, " – |"),
                 Some(shown) if is_best => write!(line, " **{shown}** |"),
                 Some(shown) => write!(line, " {shown} |"),
             };
         }
-        if figure.has_ratios {
-            line += &ratio_columns(comparison.ratio(row));
-        }
+        line += &figure.compared.columns(comparison, row);
         if !is_empty {
             body += &line;
             body.push('\n');
@@ -209,23 +244,27 @@ fn table(comparison: &Comparison, rows: &[Row], figure: &Figure) -> String {
     if body.is_empty() {
         return String::new();
     }
-    let names: String = engines.iter().map(|engine| format!(" {engine} |")).collect();
-    let ratios = if figure.has_ratios { " ÷ best LSM peer | ÷ best peer | goal |" } else { "" };
-    let columns = engines.len() + if figure.has_ratios { 3 } else { 0 };
-    format!("\n### {}\n\n| |{names}{ratios}\n|---|{}\n{body}", figure.title, "---:|".repeat(columns))
+    let names = engines.iter().map(ToString::to_string);
+    let headings: Vec<String> =
+        names.chain(figure.compared.headings().iter().map(|h| (*h).to_owned())).collect();
+    let line = "---:|".repeat(headings.len());
+    format!("\n### {}\n\n| | {} |\n|---|{line}\n{body}", figure.title, headings.join(" | "))
 }
 
 fn ratio_columns(ratio: Option<Ratio>) -> String {
-    let shown = |ratio: Option<f64>| ratio.map_or_else(|| "–".to_owned(), |ratio| format!("{ratio:.2}"));
     match ratio {
         None => " – | – | – |".to_owned(),
         Some(ratio) => format!(
             " {} | {} | {} |",
-            shown(ratio.to_best_lsm_peer),
-            shown(ratio.to_best_peer),
+            ratio_or_dash(ratio.to_best_lsm_peer),
+            ratio_or_dash(ratio.to_best_peer),
             if ratio.reaches_its_goal() { "reached" } else { "missed" }
         ),
     }
+}
+
+fn ratio_or_dash(ratio: Option<f64>) -> String {
+    ratio.map_or_else(|| "–".to_owned(), |ratio| format!("{ratio:.2}"))
 }
 
 /// Three digits that matter, and a unit.

@@ -180,10 +180,7 @@ impl Workload {
     /// Whether it is followed as the database grows.
     pub(crate) fn is_worth_growth(self) -> bool {
         use Workload::*;
-        matches!(
-            self,
-            Fillrandom | Overwrite | Readrandom | Readmissing | Readseq | Seekrandom10 | YcsbA | YcsbE
-        )
+        matches!(self, Fillrandom | Overwrite | Readrandom | Readmissing | Readseq | Seekrandom10)
     }
 
     pub(crate) fn value_bytes(self) -> usize {
