@@ -1,9 +1,10 @@
 //! The laws that every page keeps.
 //!
 //! ```text
-//!   page ──┬── {{…}}                         ▶ nobody replaced it: a finding
+//!   page ──┬── {{#item …}} {{#out …}}        ▶ the item, the lab, the figure is there
 //!          ├── [..](other.md#place)          ▶ a page of the book, and an id on it
 //!          ├── [..](../../stage/src/x.rs)    ▶ a path of the repository
+//!          ├── ```sh                         ▶ commands that can be typed
 //!          └── [..](https://…)               ▶ not ours to answer for
 //! ```
 //!
@@ -13,8 +14,10 @@
 //! - **INV-BOOK-2** Every linked path outside the chapters exists in the
 //!   repository. Chapters and pages lie equally deep (`book/chapters`,
 //!   `book/book`), so one relative path serves the reader of either.
-//! - **INV-BOOK-3** No page shows a directive: `{{` in the text means that a name
-//!   was not found, and mdBook left it standing.
+//! - **INV-BOOK-3** Every directive is replaced: what it names is there, and is one thing.
+//! - **INV-BOOK-4** Every output shown is what its lab prints now.
+//! - **INV-BOOK-5** Every command shown can be typed ([`commands`](mod@crate::commands)).
+//! - Rendered pages keep the laws of [`html`].
 //!
 //! The documents beside the book (`README.md` and its like, at the root and in
 //! each folder under it) keep the second law too.
@@ -24,35 +27,52 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use mdbook_driver::errors::Result;
+use mdbook_driver::errors::{Error, Result};
 
+use crate::commands::{Tool, commands};
+use crate::directive::{Directive, directives};
+use crate::html;
+use crate::labs;
 use crate::links::{Link, Target, links, resolve};
-use crate::render::{Page, pages, render_into};
-
-const CHAPTERS: &str = "book/chapters";
+use crate::page::{Finding, Shelf, Shown};
+use crate::render::{CHAPTERS, Page, load, pages, render_into};
 
 /// What a check saw.
-#[derive(Debug)]
-pub(crate) struct Report {
+#[derive(Debug, Default)]
+pub struct Report {
     /// Pages of the book, and documents beside it.
-    pub(crate) pages: usize,
+    pub pages: usize,
     /// Links that stay inside the repository.
-    pub(crate) links: usize,
+    pub links: usize,
+    /// Pictures on the pages.
+    pub pictures: usize,
+    /// Commands that the pages tell to type.
+    pub commands: usize,
+    /// Labs that were run again.
+    pub labs: usize,
+    /// Items that the pages show.
+    pub items: Vec<Shown>,
+    /// Lines of code of the stages that are no tests, and how many of them are shown.
+    pub lines: (usize, usize),
     /// What breaks a law, in the order of the pages.
-    pub(crate) findings: Vec<Finding>,
+    pub findings: Vec<Finding>,
 }
 
-/// A place that breaks a law.
-#[derive(Debug)]
-pub(crate) struct Finding {
-    document: PathBuf,
-    line: usize,
-    what: String,
-}
-
-impl fmt::Display for Finding {
+impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}", self.document.display(), self.line, self.what)
+        let (all, shown) = self.lines;
+        writeln!(
+            f,
+            "{} pages, {} links, {} pictures, {} commands",
+            self.pages, self.links, self.pictures, self.commands
+        )?;
+        writeln!(
+            f,
+            "{} items shown: {shown} of {all} lines of the stages without tests ({:.1} %)",
+            self.items.len(),
+            100.0 * shown as f64 / all.max(1) as f64
+        )?;
+        write!(f, "{} labs rerun, {} findings", self.labs, self.findings.len())
     }
 }
 
@@ -61,18 +81,27 @@ impl fmt::Display for Finding {
 /// # Errors
 /// When the book does not build or a document cannot be read. A page that breaks
 /// a law is no error but a finding.
-pub(crate) fn check(repository: &Path) -> Result<Report> {
+pub fn check(repository: &Path) -> Result<Report> {
+    let mut report = Report::default();
+    let written = pages(&load(&repository.join("book"))?);
+    report.replace_directives(repository, &written);
+    report.rerun_labs(repository, &written);
+    report.judge_commands(repository, &written)?;
+    if report.findings.iter().any(|finding| finding.document.starts_with(CHAPTERS)) {
+        // What cannot be replaced cannot be rendered.
+        report.pages = written.len();
+        return Ok(report);
+    }
     let rendered = tempfile::tempdir()?;
     let book = render_into(&repository.join("book"), rendered.path())?;
-    let pages = pages(&book)?;
-    let ids = ids_of_pages(&pages, rendered.path())?;
+    let pages = pages(&book);
+    let ids = report.look_at_pages(&pages, rendered.path())?;
+    report.look_at_styles(rendered.path())?;
     let documents = documents(repository)?;
-
-    let mut report = Report { pages: pages.len() + documents.len(), links: 0, findings: Vec::new() };
-    for Page { source, text, .. } in &pages {
-        let document = Path::new(CHAPTERS).join(source);
-        report.find_directives(&document, text);
-        report.find_dead_links(&document, text, |path, fragment| {
+    report.pages = pages.len() + documents.len();
+    for page in &pages {
+        let document = page.document();
+        report.find_dead_links(&document, &page.text, |path, fragment| {
             if path.starts_with(CHAPTERS) {
                 in_book(repository, &ids, path, fragment)
             } else {
@@ -88,14 +117,81 @@ pub(crate) fn check(repository: &Path) -> Result<Report> {
 }
 
 impl Report {
-    fn find_directives(&mut self, document: &Path, text: &str) {
-        for (index, line) in text.lines().enumerate().filter(|(_, line)| line.contains("{{")) {
-            self.findings.push(Finding {
-                document: document.into(),
-                line: index + 1,
-                what: format!("a directive that nobody replaced: {}", line.trim()),
-            });
+    fn find(&mut self, document: &Path, line: usize, what: impl Into<String>) {
+        self.findings.push(Finding { document: document.into(), line, what: what.into() });
+    }
+
+    /// INV-BOOK-3.
+    fn replace_directives(&mut self, repository: &Path, pages: &[Page]) {
+        let shelf = Shelf::new(repository);
+        for page in pages {
+            if let Err(findings) = shelf.expand(&page.document(), &page.text) {
+                self.findings.extend(findings);
+            }
         }
+        self.items = shelf.shown();
+        self.lines = lines_shown(repository, &self.items);
+    }
+
+    /// INV-BOOK-4.
+    fn rerun_labs(&mut self, repository: &Path, pages: &[Page]) {
+        let mut seen = BTreeSet::new();
+        for page in pages {
+            for (line, directive) in directives(&page.text) {
+                let Ok(Directive::Output { lab, .. }) = directive else { continue };
+                let Some(lab) = labs::find(&lab) else { continue };
+                if seen.insert(lab.name)
+                    && let Err(what) = labs::rerun(repository, lab)
+                {
+                    self.find(&page.document(), line, what);
+                }
+            }
+        }
+        self.labs = seen.len();
+    }
+
+    /// INV-BOOK-5.
+    fn judge_commands(&mut self, repository: &Path, pages: &[Page]) -> Result<()> {
+        for page in pages {
+            let commands = commands(&page.text);
+            if commands.is_empty() {
+                continue;
+            }
+            let tool = Tool::read(repository).map_err(Error::msg)?;
+            for (line, command) in commands {
+                self.commands += 1;
+                if let Err(what) = tool.judge(repository, &command) {
+                    self.find(&page.document(), line, what);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The laws of HTML; returns the ids.
+    fn look_at_pages(&mut self, pages: &[Page], rendered: &Path) -> Result<Ids> {
+        let mut ids = Ids::new();
+        for page in pages {
+            let seen = html::look(&fs::read_to_string(rendered.join(&page.html))?);
+            self.pictures += seen.pictures;
+            for what in seen.wrong {
+                self.find(&page.document(), 1, what);
+            }
+            ids.insert(page.document(), seen.ids);
+        }
+        Ok(ids)
+    }
+
+    fn look_at_styles(&mut self, rendered: &Path) -> Result<()> {
+        for file in files_below(rendered)? {
+            if file.extension().is_some_and(|extension| extension == "css") {
+                for address in html::loaded_by_style(&fs::read_to_string(&file)?) {
+                    let shown = file.strip_prefix(rendered).unwrap_or(&file).to_path_buf();
+                    self.find(&shown, 1, format!("loaded from outside the book: {address}"));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Adds what `judge` says against a path of the repository, for each link.
@@ -118,7 +214,7 @@ impl Report {
                 }
             };
             if let Err(what) = judged {
-                self.findings.push(Finding { document: document.into(), line, what });
+                self.find(document, line, what);
             }
         }
     }
@@ -163,21 +259,39 @@ fn is_markdown(path: &Path) -> bool {
 /// The ids of each page, by the path of its source.
 type Ids = BTreeMap<PathBuf, BTreeSet<String>>;
 
-fn ids_of_pages(pages: &[Page], rendered: &Path) -> Result<Ids> {
-    let ids_of = |page: &Page| {
-        let html = fs::read_to_string(rendered.join(&page.html))?;
-        Ok((Path::new(CHAPTERS).join(&page.source), ids_of_html(&html)))
+/// The lines of the stages' code that are no tests, and how many of them `shown` holds.
+fn lines_shown(repository: &Path, shown: &[Shown]) -> (usize, usize) {
+    let shelf = Shelf::new(repository);
+    let of_file = |path: PathBuf| {
+        let path = path.strip_prefix(repository).unwrap_or(&path).to_path_buf();
+        let is_shown = |line: usize| shown.iter().any(|item| item.path == path && item.holds(line));
+        let is_test =
+            path.components().any(|part| matches!(part.as_os_str().to_str(), Some("tests" | "tests.rs")));
+        let source = shelf.source(&path).ok().filter(|_| !is_test)?;
+        Some(source.lines_of_code(is_shown))
     };
-    pages.iter().map(ids_of).collect()
+    let stages = fs::read_dir(repository).into_iter().flatten().flatten();
+    let folders = stages.filter(|entry| entry.file_name().to_string_lossy().starts_with("stage"));
+    folders
+        .filter_map(|folder| files_below(&folder.path().join("src")).ok())
+        .flatten()
+        .filter(|file| file.extension().is_some_and(|extension| extension == "rs"))
+        .filter_map(of_file)
+        .fold((0, 0), |(all, shown), (more, more_shown)| (all + more, shown + more_shown))
 }
 
-/// What mdBook writes is regular: every id stands in double quotes behind a blank.
-fn ids_of_html(html: &str) -> BTreeSet<String> {
-    html.split(" id=\"")
-        .skip(1)
-        .filter_map(|rest| rest.split_once('"'))
-        .map(|(id, _)| id.to_owned())
-        .collect()
+/// Every file in `folder` and the folders in it, in the order of their names.
+fn files_below(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        match path.is_dir() {
+            true => files.extend(files_below(&path)?),
+            false => files.push(path),
+        }
+    }
+    files.sort();
+    Ok(files)
 }
 
 /// Every Markdown file at the root, and the README of every folder there.
@@ -199,6 +313,7 @@ fn documents(repository: &Path) -> Result<Vec<PathBuf>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::Shape;
 
     /// A repository with one source file and a book of two pages.
     struct Repository(tempfile::TempDir);
@@ -262,11 +377,57 @@ mod tests {
     }
 
     #[test]
-    fn a_stray_directive_is_found() {
+    fn a_name_that_is_gone_is_found() {
         assert_eq!(
             Repository::new().findings_on_page_one("# One\n\n{{#item stage/src/lib.rs Gone}}\n"),
-            ["book/chapters/one.md:3: a directive that nobody replaced: {{#item stage/src/lib.rs Gone}}"]
+            ["book/chapters/one.md:3: `Gone` of stage/src/lib.rs: no such item"]
         );
+    }
+
+    #[test]
+    fn a_stray_directive_and_a_command_that_cannot_be_typed_are_found() {
+        let repository = Repository::new();
+        repository.write(
+            "stage6-engine/src/bin/lsm/args.rs",
+            "enum Verb { Get(Get) }\nstruct Get { #[arg(long)] all: bool }\n",
+        );
+        assert_eq!(
+            repository.findings_on_page_one(
+                "# One\n\nsee {{#out a}}\n\n```sh\ncargo lab nothing\nlsm get --all\n```\n"
+            ),
+            [
+                "book/chapters/one.md:3: a directive stands alone on its line: see {{#out a}}",
+                "book/chapters/one.md:6: no lab is called nothing"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_rendered_page_keeps_the_laws_of_html() {
+        assert_eq!(
+            Repository::new().findings_on_page_one("# One\n\n<p id=\"a\">1</p>\n<p id=\"a\">2</p>\n\n"),
+            ["book/chapters/one.md:1: two elements have the id a"]
+        );
+    }
+
+    /// The book of this repository: whatever item is removed, the check would fail.
+    #[test]
+    fn every_item_shown_is_missed_when_it_is_gone() {
+        let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let shelf = Shelf::new(&repository);
+        for page in pages(&load(&repository.join("book")).unwrap()) {
+            shelf.expand(&page.document(), &page.text).unwrap();
+        }
+        for item in shelf.shown() {
+            let source = shelf.source(&item.path).unwrap();
+            let without = source.without(&item.name);
+            let is_missed = match &without {
+                Ok(source) => source.listing(&item.name, Shape::default()).is_err(),
+                // What is left is no Rust: the check fails on that.
+                Err(_) => true,
+            };
+            assert!(is_missed, "{item:?}");
+        }
     }
 
     #[test]

@@ -18,16 +18,16 @@ use mdbook_markdown::{MarkdownOptions, new_cmark_parser};
 
 /// A reference of a page to something inside the repository.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Link {
+pub struct Link {
     /// The line it stands on, from 1.
-    pub(crate) line: usize,
+    pub line: usize,
     /// Where it points, as it is written.
-    pub(crate) target: Target,
+    pub target: Target,
 }
 
 /// Where a link points.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Target {
+pub enum Target {
     /// A path relative to the page, and a place in what is there. An empty path is
     /// the page itself.
     Inside {
@@ -41,7 +41,7 @@ pub(crate) enum Target {
 }
 
 /// The links and images of `markdown` that stay inside the repository.
-pub(crate) fn links(markdown: &str) -> Vec<Link> {
+pub fn links(markdown: &str) -> Vec<Link> {
     new_cmark_parser(markdown, &MarkdownOptions::default())
         .into_offset_iter()
         .filter_map(|(event, place)| Some(Link { line: line_of(markdown, &place), target: target(&event)? }))
@@ -84,7 +84,7 @@ fn line_of(text: &str, place: &Range<usize>) -> usize {
 
 /// `path`, as written on a page in `folder`, from the root that `folder` is
 /// relative to; `None` when it leads out of that root.
-pub(crate) fn resolve(folder: &Path, path: &str) -> Option<PathBuf> {
+pub fn resolve(folder: &Path, path: &str) -> Option<PathBuf> {
     let mut resolved = PathBuf::new();
     for component in folder.join(path).components() {
         match component {

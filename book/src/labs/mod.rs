@@ -1,0 +1,215 @@
+//! The experiments of the chapters.
+//!
+//! ```text
+//!   cargo lab NAME ──▶ run ──▶ counts, sizes, bytes   the same on every machine:
+//!                       │                             book/outputs/NAME.txt, compared
+//!                       └────▶ times                  of this run alone: never compared
+//! ```
+//!
+//! - **INV-LAB-1** What a lab prints as counts depends on nothing but its code and the
+//!   stages': what is drawn is drawn from a fixed seed, and no time is in it. A test
+//!   reruns every lab and compares.
+//! - **INV-LAB-2** A lab uses what the stages offer to everybody, and nothing else.
+//!
+//! A lab is one file here, a line in [`LABS`], and a snapshot that
+//! `cargo lab NAME --bless` writes.
+
+pub mod prelude;
+mod reading_the_past;
+mod flipped_bits;
+mod sync_groups;
+
+use std::error::Error;
+use std::fmt::Display;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What an experiment may fail with.
+pub type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
+
+/// An experiment.
+#[derive(Debug, Clone, Copy)]
+pub struct Lab {
+    /// What is typed behind `cargo lab`.
+    pub name: &'static str,
+    /// The chapter that it belongs to.
+    pub chapter: u8,
+    /// What it shows, in a line.
+    pub about: &'static str,
+    run: fn(&mut Output) -> Outcome,
+}
+
+/// All of them, in the order of the chapters.
+pub const LABS: &[Lab] = &[
+    Lab {
+        name: "reading-the-past",
+        chapter: 2,
+        about: "one key overwritten, emptied, deleted and written again; what a reader at each sequence sees",
+        run: reading_the_past::run,
+    },
+    Lab {
+        name: "flipped-bits",
+        chapter: 3,
+        about: "every bit of a record flipped, and every cut: length and CRC alone against a fragment",
+        run: flipped_bits::run,
+    },
+    Lab {
+        name: "sync-groups",
+        chapter: 4,
+        about: "syncs for 64 writes, in groups of 1, 8 and 64; what a crash after each call leaves",
+        run: sync_groups::run,
+    },
+];
+
+/// What a lab prints.
+#[derive(Debug, Default)]
+pub struct Output {
+    counts: String,
+    times: String,
+}
+
+impl Output {
+    /// Prints a line that is the same in every run.
+    pub fn line(&mut self, text: impl Display) {
+        self.counts += &format!("{text}");
+        self.counts = self.counts.trim_end().to_owned() + "\n";
+    }
+
+    /// Begins a part, which a chapter can show by itself.
+    pub fn part(&mut self, name: &str) {
+        if !self.counts.is_empty() {
+            self.counts += "\n";
+        }
+        self.counts += &format!("{PART}{name}\n");
+    }
+
+    /// Prints a line about time, which no two runs share.
+    pub fn time(&mut self, text: impl Display) {
+        self.times += &format!("{text}\n");
+    }
+
+    /// What is the same in every run.
+    pub fn counts(&self) -> &str {
+        &self.counts
+    }
+
+    /// What is not.
+    pub fn times(&self) -> &str {
+        &self.times
+    }
+}
+
+/// How the heading of a part begins.
+const PART: &str = "-- ";
+
+/// The part called `name` of what a lab printed.
+pub fn part(output: &str, name: &str) -> Option<String> {
+    let heading = format!("{PART}{name}");
+    let mut lines = output.lines().skip_while(|line| *line != heading);
+    lines.next()?;
+    let lines: Vec<&str> = lines.take_while(|line| !line.starts_with(PART)).collect();
+    Some(lines.join("\n").trim_end().to_owned() + "\n")
+}
+
+/// The lab called `name`.
+pub fn find(name: &str) -> Option<&'static Lab> {
+    LABS.iter().find(|lab| lab.name == name)
+}
+
+impl Lab {
+    /// Runs it.
+    ///
+    /// # Errors
+    /// That of what it runs.
+    pub fn run(&self) -> Result<Output, Box<dyn Error + Send + Sync>> {
+        let mut output = Output::default();
+        (self.run)(&mut output)?;
+        Ok(output)
+    }
+}
+
+/// Where the snapshot of a lab lies, from the root of the repository.
+pub fn snapshot_path(lab: &str) -> PathBuf {
+    Path::new("book/outputs").join(lab).with_extension("txt")
+}
+
+/// The snapshot of a lab's counts.
+///
+/// # Errors
+/// In words, when there is none.
+pub fn snapshot(repository: &Path, lab: &str) -> Result<String, String> {
+    let path = snapshot_path(lab);
+    fs::read_to_string(repository.join(&path))
+        .map_err(|_| format!("{} is not there: cargo lab {lab} --bless", path.display()))
+}
+
+/// What differs between a lab's snapshot and what it prints now: the first line that does.
+///
+/// # Errors
+/// In words, when they differ, it fails, or there is no snapshot.
+pub fn rerun(repository: &Path, lab: &Lab) -> Result<(), String> {
+    let wanted = snapshot(repository, lab.name)?;
+    let output = lab.run().map_err(|error| format!("the lab {} fails: {error}", lab.name))?;
+    if output.counts() == wanted {
+        return Ok(());
+    }
+    let ends = |text: &str| text.lines().map(str::to_owned).chain([String::new()]).collect::<Vec<_>>();
+    let (was, is) = (ends(&wanted), ends(output.counts()));
+    let (line, (was, is)) =
+        (1..).zip(was.iter().zip(&is)).find(|(_, (was, is))| was != is).unwrap_or((1, (&was[0], &is[0])));
+    Err(format!("the lab {} prints, in line {line}, {is:?}; its snapshot says {was:?}", lab.name))
+}
+
+/// Writes what `output` counts to the snapshot of `lab`.
+///
+/// # Errors
+/// Those of writing a file.
+pub fn bless(repository: &Path, lab: &Lab, output: &Output) -> std::io::Result<()> {
+    fs::write(repository.join(snapshot_path(lab.name)), output.counts())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_lab_prints_what_its_snapshot_says() {
+        let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let wrong: Vec<String> = LABS.iter().filter_map(|lab| rerun(&repository, lab).err()).collect();
+        assert_eq!(wrong, [""; 0]);
+    }
+
+    #[test]
+    fn a_snapshot_that_differs_is_told_with_its_line() {
+        let repository = tempfile::tempdir().unwrap();
+        fs::create_dir_all(repository.path().join("book/outputs")).unwrap();
+        let lab = find("flipped-bits").unwrap();
+        assert!(rerun(repository.path(), lab).unwrap_err().contains("--bless"));
+        let mut output = lab.run().unwrap();
+        output.line("one more");
+        bless(repository.path(), lab, &output).unwrap();
+        assert!(rerun(repository.path(), lab).unwrap_err().contains("\"one more\""));
+    }
+
+    #[test]
+    fn a_part_is_found_by_its_name() {
+        let mut output = Output::default();
+        output.part("one");
+        output.line("1");
+        output.part("two");
+        output.line("2");
+        assert_eq!(part(output.counts(), "one").unwrap(), "1\n");
+        assert_eq!(part(output.counts(), "two").unwrap(), "2\n");
+        assert_eq!(part(output.counts(), "three"), None);
+    }
+
+    #[test]
+    fn no_two_labs_have_one_name_and_no_snapshot_is_left_over() {
+        let names: std::collections::BTreeSet<&str> = LABS.iter().map(|lab| lab.name).collect();
+        assert_eq!(names.len(), LABS.len());
+        for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("outputs")).unwrap() {
+            let path = entry.unwrap().path();
+            assert!(names.contains(path.file_stem().unwrap().to_str().unwrap()), "{path:?}");
+        }
+    }
+}
