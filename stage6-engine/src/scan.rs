@@ -390,4 +390,20 @@ mod tests {
         assert_eq!(seen?, [(Key::copy_of(b"b"), Value::from(Bytes::from("old")))]);
         Ok(())
     }
+
+    #[test]
+    fn long_keys_that_begin_alike_are_told_apart_and_their_versions_are_not() -> Result<()> {
+        use crate::{Db, Read};
+        let db = Db::builder().open_in_memory()?;
+        let keys = ["sixteen bytes of", "sixteen bytes of a", "sixteen bytes of b", "sixteen bytes of b\0"];
+        for _ in 0..3 {
+            keys.iter().try_for_each(|key| db.put(key, "old").map(drop))?;
+        }
+        for _ in 0..3 * STEPS_BEFORE_SEEK {
+            db.put(keys[2], "new")?;
+        }
+        let seen: Result<Vec<_>> = db.range(..).map(|entry| entry.map(|(key, _)| key)).collect();
+        assert_eq!(seen?, keys);
+        Ok(())
+    }
 }
