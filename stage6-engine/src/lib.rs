@@ -56,7 +56,7 @@
 //! - [`scan`], [`range`], [`read`]: every key; a stretch of keys; one key.
 //! - `single`, [`write`](mod@write), `flush`, [`compact`]: from a batch down to the last level.
 //! - `resume`, `jobs`: after a failure; in the background.
-//! - `recover`, `check`: opening, and what must hold afterwards.
+//! - `run`, `recover`, `check`: logs as sorted entries; opening, and what must hold afterwards.
 //! - [`verify`], [`checkpoint`]: reading everything; a second database by links.
 //! - [`status`]: what it says about itself.
 //! - [`db`]: the handle.
@@ -88,6 +88,7 @@ mod flush;
 pub mod compact;
 mod resume;
 mod jobs;
+mod run;
 mod recover;
 mod check;
 pub mod verify;

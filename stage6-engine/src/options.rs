@@ -101,6 +101,12 @@ impl Options {
         (self.memtable_bytes as u64).min(LARGEST_LOG_ROOM_BYTES)
     }
 
+    /// How much a running database keeps unflushed, about: the memtable, and those that
+    /// wait for their flush.
+    pub(crate) fn unflushed_bytes(&self) -> u64 {
+        (self.memtable_bytes as u64).saturating_mul(self.max_immutables as u64 + 1)
+    }
+
     /// Errs for options that contradict each other.
     pub(crate) fn check(&self) -> Result<()> {
         let wrong = |what: String| Err(Error::Options { what });

@@ -48,7 +48,7 @@ use crate::identity::DatabaseId;
 use crate::log::LogWriter;
 use crate::vfs::{AppendFile, FileId, Vfs};
 
-pub use replay::{Dropped, RecoveryMode, ReplayReport, replay, replay_in_mode};
+pub use replay::{Dropped, Log, RecoveryMode, Replay, ReplayReport, replay, replay_in_mode};
 
 /// The logs of a running database, as one.
 ///

@@ -156,7 +156,8 @@ pub fn replay(
     replay_in_mode(RecoveryMode::default(), vfs, database, logs, flushed, accept)
 }
 
-/// Replays as [`replay`] does, and makes of damage what `mode` says.
+/// Replays as [`replay`] does, and makes of damage what `mode` says. One log at a time
+/// is in memory.
 ///
 /// # Errors
 /// [`Error::Corruption`] where the mode says so, and for a log of another number or
@@ -168,37 +169,36 @@ pub fn replay_in_mode(
     database: DatabaseId,
     logs: &[u64],
     flushed: Sequence,
-    accept: impl FnMut(Batch<'_>),
+    mut accept: impl FnMut(Batch<'_>),
 ) -> Result<ReplayReport> {
     debug_assert!(logs.is_sorted(), "logs are replayed in the order of their numbers");
-    let read = |&number| Log::read(vfs, database, number, mode);
-    let logs = logs.iter().map(read).collect::<Result<Vec<_>>>()?;
-    let promised = logs.iter().filter_map(|log| log.promised).max().unwrap_or_default();
-    let report =
-        ReplayReport { logs: logs.len(), last_sequence: flushed, promised, ..ReplayReport::default() };
-    let mut chain = Chain { mode, flushed, accept, report, has_ended: false, seen: 0 };
-    for log in &logs {
-        chain.follow(log)?;
+    let mut replay = Replay::begin(mode, flushed);
+    for number in logs {
+        replay.follow(&Log::read(vfs, database, *number, mode)?, &mut accept)?;
     }
-    chain.finish()
+    replay.finish()
 }
 
-struct Log {
+/// A log in memory, each fragment checked.
+#[derive(Debug)]
+pub struct Log {
     number: u64,
     name: String,
     file_bytes: u64,
     promised: Option<Sequence>,
-    /// In the order of the file.
-    pieces: Vec<Piece>,
+    /// In the order of the file, as is what cannot be read between them.
+    records: Vec<Record>,
+    damages: Vec<Damage>,
 }
 
-enum Piece {
-    Record(Record),
-    Damage(Damage),
+#[derive(Clone, Copy)]
+enum Piece<'a> {
+    Record(&'a Record),
+    Damage(&'a Damage),
 }
 
-impl Piece {
-    fn offset(&self) -> u64 {
+impl<'a> Piece<'a> {
+    fn offset(self) -> u64 {
         match self {
             Piece::Record(record) => record.offset,
             Piece::Damage(damage) => damage.offset,
@@ -207,7 +207,7 @@ impl Piece {
 
     /// At least so far it reaches: a record of several fragments goes on by their
     /// headers.
-    fn end(&self) -> u64 {
+    fn end(self) -> u64 {
         match self {
             Piece::Record(record) => record.offset + (FRAGMENT_HEADER_BYTES + record.payload.len()) as u64,
             Piece::Damage(damage) => damage.end,
@@ -215,7 +215,7 @@ impl Piece {
     }
 
     /// The batch, or what is wrong here.
-    fn batch(&self) -> Result<Batch<'_>, String> {
+    fn batch(self) -> Result<Batch<'a>, String> {
         match self {
             Piece::Record(record) => {
                 Batch::decode(&record.payload).map_err(|error| format!("a record is no batch: {error}"))
@@ -226,7 +226,11 @@ impl Piece {
 }
 
 impl Log {
-    fn read(vfs: &dyn Vfs, database: DatabaseId, number: u64, mode: RecoveryMode) -> Result<Log> {
+    /// Reads log `number` as far as `mode` looks at it.
+    ///
+    /// # Errors
+    /// As [`replay_in_mode`], but for what only all logs together show.
+    pub fn read(vfs: &dyn Vfs, database: DatabaseId, number: u64, mode: RecoveryMode) -> Result<Log> {
         let file = vfs.open(FileId::Log(number))?;
         let salt = file_salt(database, number);
         let (contents, damages) = match mode.accepts_loss() {
@@ -241,19 +245,31 @@ impl Log {
                 "it promises a sequence that no write can have",
             ));
         }
-        let records = records.into_iter().map(Piece::Record);
-        let mut pieces: Vec<Piece> = records.chain(damages.into_iter().map(Piece::Damage)).collect();
-        pieces.sort_by_key(Piece::offset);
-        Ok(Log { number, name: file.describe(), file_bytes, promised, pieces })
+        Ok(Log { number, name: file.describe(), file_bytes, promised, records, damages })
     }
 
-    fn dropped(&self, from: &Piece, end: u64, what: String) -> Dropped {
+    /// The length of its file, which is about what it takes in memory.
+    pub fn size_bytes(&self) -> u64 {
+        self.file_bytes
+    }
+
+    /// In the order of the file.
+    fn pieces(&self) -> impl Iterator<Item = Piece<'_>> {
+        let (mut records, mut damages) = (self.records.iter().peekable(), self.damages.iter().peekable());
+        std::iter::from_fn(move || {
+            let next = records.peek().map_or(u64::MAX, |record| record.offset);
+            let damage = damages.next_if(|damage| damage.offset < next).map(Piece::Damage);
+            damage.or_else(|| records.next().map(Piece::Record))
+        })
+    }
+
+    fn dropped(&self, from: Piece<'_>, end: u64, what: String) -> Dropped {
         let offset = from.offset();
         let bytes = end.saturating_sub(offset);
         Dropped { log: self.number, file: self.name.clone(), offset, bytes, what }
     }
 
-    fn corruption(&self, at: &Piece, what: String) -> Error {
+    fn corruption(&self, at: Piece<'_>, what: String) -> Error {
         Error::corruption(&self.name, at.offset(), what)
     }
 }
@@ -270,10 +286,11 @@ fn up_to_damage(contents: LogContents) -> (LogContents, Vec<Damage>) {
     (contents, damage.into_iter().collect())
 }
 
-struct Chain<F> {
+/// A replay under way: what counts of the logs followed so far.
+#[derive(Debug)]
+pub struct Replay {
     mode: RecoveryMode,
     flushed: Sequence,
-    accept: F,
     report: ReplayReport,
     /// Whether nothing counts any more.
     has_ended: bool,
@@ -281,17 +298,31 @@ struct Chain<F> {
     seen: Sequence,
 }
 
-impl<F: FnMut(Batch<'_>)> Chain<F> {
-    fn follow(&mut self, log: &Log) -> Result<()> {
-        if let (true, Some(first)) = (self.has_ended, log.pieces.first()) {
+impl Replay {
+    /// Begins behind `flushed`.
+    pub fn begin(mode: RecoveryMode, flushed: Sequence) -> Replay {
+        let report = ReplayReport { last_sequence: flushed, ..ReplayReport::default() };
+        Replay { mode, flushed, report, has_ended: false, seen: 0 }
+    }
+
+    /// Calls `accept` with each batch of `log` that counts, in order. Logs are
+    /// followed in the order of their numbers, each read in this replay's mode.
+    ///
+    /// # Errors
+    /// As [`replay_in_mode`].
+    pub fn follow<'a>(&mut self, log: &'a Log, mut accept: impl FnMut(Batch<'a>)) -> Result<()> {
+        self.report.logs += 1;
+        self.report.promised = self.report.promised.max(log.promised.unwrap_or_default());
+        if let (true, Some(first)) = (self.has_ended, log.pieces().next()) {
             let what = "it lies behind the end of the replay".to_owned();
             self.report.dropped.push(log.dropped(first, log.file_bytes, what));
         }
-        for piece in &log.pieces {
+        for piece in log.pieces() {
             match piece.batch() {
                 Ok(batch) if self.has_ended => self.pass_over(&batch),
                 Err(_) if self.has_ended => {}
-                Ok(batch) => self.take(batch, log, piece)?,
+                Ok(batch) if self.takes(&batch, log, piece)? => accept(batch),
+                Ok(_) => {}
                 Err(what) => self.meet(what, log, piece)?,
             }
         }
@@ -300,41 +331,41 @@ impl<F: FnMut(Batch<'_>)> Chain<F> {
 
     /// At or below the flushed sequence: skipped. Next in the chain: accepted.
     /// Anything else: a gap.
-    fn take(&mut self, batch: Batch<'_>, log: &Log, piece: &Piece) -> Result<()> {
+    fn takes(&mut self, batch: &Batch<'_>, log: &Log, piece: Piece<'_>) -> Result<bool> {
         if batch.last_sequence() <= self.flushed {
-            return Ok(());
+            return Ok(false);
         }
         let (expected, first) = (self.report.last_sequence + 1, batch.first_sequence());
         if first == expected {
-            self.accept(batch);
-            return Ok(());
+            self.count(batch);
+            return Ok(true);
         }
         let what = format!("sequence {expected} is missing before {first}");
         match self.mode {
             RecoveryMode::Strict => return Err(log.corruption(piece, what)),
             RecoveryMode::TolerateTornTail | RecoveryMode::PointInTime => {
                 self.end_at(log, piece, what);
-                self.pass_over(&batch);
+                self.pass_over(batch);
             }
             RecoveryMode::Salvage if first > expected => {
                 self.report.lost.push(expected..=first - 1);
-                self.accept(batch);
+                self.count(batch);
+                return Ok(true);
             }
             RecoveryMode::Salvage => {
                 // Two batches claim the same sequences: the first one has them.
                 let what = format!("sequence {first} was there before");
                 self.report.dropped.push(log.dropped(piece, piece.end(), what));
-                self.pass_over(&batch);
+                self.pass_over(batch);
             }
         }
-        Ok(())
+        Ok(false)
     }
 
-    fn accept(&mut self, batch: Batch<'_>) {
+    fn count(&mut self, batch: &Batch<'_>) {
         debug_assert!(batch.first_sequence() > self.report.last_sequence, "INV-REPLAY-1: it ascends");
         self.report.last_sequence = batch.last_sequence();
         self.report.batches += 1;
-        (self.accept)(batch);
     }
 
     fn pass_over(&mut self, batch: &Batch<'_>) {
@@ -343,7 +374,7 @@ impl<F: FnMut(Batch<'_>)> Chain<F> {
 
     /// Damage. A record whose checksum is sound and that is no batch is none that a
     /// crash leaves.
-    fn meet(&mut self, what: String, log: &Log, piece: &Piece) -> Result<()> {
+    fn meet(&mut self, what: String, log: &Log, piece: Piece<'_>) -> Result<()> {
         match (self.mode, piece) {
             (RecoveryMode::Strict, _) | (RecoveryMode::TolerateTornTail, Piece::Record(_)) => {
                 return Err(log.corruption(piece, what));
@@ -356,12 +387,16 @@ impl<F: FnMut(Batch<'_>)> Chain<F> {
         Ok(())
     }
 
-    fn end_at(&mut self, log: &Log, piece: &Piece, what: String) {
+    fn end_at(&mut self, log: &Log, piece: Piece<'_>, what: String) {
         self.report.dropped.push(log.dropped(piece, log.file_bytes, what));
         self.has_ended = true;
     }
 
-    fn finish(mut self) -> Result<ReplayReport> {
+    /// Ends the replay: no log follows.
+    ///
+    /// # Errors
+    /// [`Error::Corruption`] for a chain that ends below a promise (INV-REPLAY-2).
+    pub fn finish(mut self) -> Result<ReplayReport> {
         let ReplayReport { last_sequence, promised, .. } = self.report;
         if last_sequence < promised && !self.mode.accepts_loss() {
             return Err(self.below_promise());

@@ -55,6 +55,10 @@ pub struct LogContents {
     pub file_bytes: u64,
 }
 
+/// A log of small records holds one for so many bytes. Room for them is asked for at once,
+/// because to grow is to copy; room that nobody uses is never given by the system.
+const SMALL_RECORD_BYTES: usize = 64;
+
 /// Reads a log that should have this number and salt.
 ///
 /// # Errors
@@ -66,8 +70,9 @@ pub fn read_log(file: &dyn ReadFile, number: u64, salt: u32) -> Result<LogConten
     let bytes = file.read_all()?;
     let name = file.describe();
     let expected = Header { number, salt };
+    let records = Vec::with_capacity(bytes.len() / SMALL_RECORD_BYTES);
     let mut contents =
-        LogContents { records: Vec::new(), promised: None, end: End::Clean, file_bytes: bytes.len() as u64 };
+        LogContents { records, promised: None, end: End::Clean, file_bytes: bytes.len() as u64 };
     match Header::decode(&mut Decoder::new(&bytes), &name) {
         Ok(header) => {
             let header = header?;

@@ -73,8 +73,8 @@ fn merge(plan: &Plan, version: &Version, rule: DropRule, factory: &TableFactory)
 ///
 /// # Errors
 /// As [`run`].
-pub fn merge_into_tables(
-    cursors: Vec<SourceCursor>,
+pub fn merge_into_tables<C: Cursor>(
+    cursors: Vec<C>,
     version: &Version,
     level: usize,
     target_file_bytes: u64,
@@ -96,8 +96,8 @@ pub fn merge_into_tables(
     }
 }
 
-fn pour(
-    cursors: Vec<SourceCursor>,
+fn pour<C: Cursor>(
+    cursors: Vec<C>,
     version: &Version,
     level: usize,
     mut rule: DropRule,

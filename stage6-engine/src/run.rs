@@ -1,0 +1,224 @@
+//! A run: what logs hold, in the one order, where it lies.
+//!
+//! ```text
+//!   logs, as read   │ kiwi 1 │ fig 2 │ lemon 3 │ fig 4 │
+//!                        ▲       ▲        ▲        ▲
+//!   run             fig 4 ───────┼────────┼────────┘
+//!                   fig 2 ───────┘        │
+//!                   kiwi 1    lemon 3 ────┘
+//! ```
+//!
+//! **INV-RUN-1** A run copies no key and no value: it borrows the logs in memory. What it
+//! takes beside them is 64 bytes an entry.
+//!
+//! **INV-RUN-2** Sorted, it holds every entry that was added, in the one order.
+//!
+//! A table asks for sorted entries, and for nothing else that a memtable gives. A log whose
+//! keys ascend is in order as it is, and its sort is one look at each entry.
+//!
+//! Whoever walks along a run goes to and fro in the logs, and would wait for each entry
+//! until memory has brought it. So a cursor touches some entries ahead together, and waits
+//! once for all of them.
+
+use std::hint::black_box;
+
+use bytes::Bytes;
+use stage5_compaction::memtable::cursor::Cursor;
+use stage5_compaction::memtable::error::Result;
+use stage5_compaction::memtable::key::{InternalKey, KeyHeads, Kind};
+use stage5_compaction::wal::batch::Entry;
+
+/// How many entries are touched together: about as many as a processor asks memory for
+/// at the same time.
+const TOUCHED_TOGETHER: usize = 16;
+
+/// The logs of small entries hold one for so many bytes. Room for them is asked for at once,
+/// because to grow is to copy; room that nobody uses is never given by the system.
+const SMALL_ENTRY_BYTES: u64 = 64;
+
+/// Entries of logs.
+#[derive(Debug)]
+pub(crate) struct Run<'a> {
+    entries: Vec<Placed<'a>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Placed<'a> {
+    heads: KeyHeads,
+    entry: Entry<'a>,
+}
+
+impl<'a> Placed<'a> {
+    fn key(&self) -> InternalKey<'a> {
+        InternalKey::new(self.entry.key, self.entry.sequence)
+    }
+}
+
+impl<'a> Run<'a> {
+    /// A run without an entry, for logs of `log_bytes`.
+    pub(crate) fn for_bytes(log_bytes: u64) -> Run<'a> {
+        Run { entries: Vec::with_capacity((log_bytes / SMALL_ENTRY_BYTES) as usize) }
+    }
+
+    /// Adds `entries`, in any order.
+    pub(crate) fn add(&mut self, entries: impl Iterator<Item = Entry<'a>>) {
+        self.entries.extend(entries.map(|entry| Placed { heads: KeyHeads::of(entry.key), entry }));
+    }
+
+    /// Whether it holds no entry.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Brings its entries into the one order.
+    pub(crate) fn sort(&mut self) {
+        self.entries.sort_unstable_by(|one, other| {
+            one.heads.cmp(&other.heads).then_with(|| one.key().cmp(&other.key()))
+        });
+    }
+
+    /// The entries as they stand.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry<'a>> {
+        self.entries.iter().map(|placed| &placed.entry)
+    }
+
+    /// A cursor over it, once it is sorted; stands on no entry yet.
+    pub(crate) fn cursor(&self) -> RunCursor<'_> {
+        debug_assert!(self.entries.is_sorted_by_key(Placed::key), "INV-RUN-2");
+        RunCursor { entries: &self.entries, place: self.entries.len() }
+    }
+}
+
+/// A cursor over a sorted [`Run`].
+#[derive(Debug)]
+pub(crate) struct RunCursor<'a> {
+    entries: &'a [Placed<'a>],
+    /// Where it stands: behind the last, if on no entry.
+    place: usize,
+}
+
+impl<'a> RunCursor<'a> {
+    fn entry(&self) -> &'a Entry<'a> {
+        &self.entries[self.place].entry
+    }
+
+    /// Has memory bring what the entries behind the next `TOUCHED_TOGETHER` refer to.
+    fn touch_ahead(&self) {
+        let ahead = self.entries.iter().skip(self.place + TOUCHED_TOGETHER).take(TOUCHED_TOGETHER);
+        let touched = ahead.fold(0, |touched, Placed { entry, .. }| {
+            touched ^ entry.key.first().unwrap_or(&0) ^ entry.value.last().unwrap_or(&0)
+        });
+        black_box(touched);
+    }
+}
+
+impl Cursor for RunCursor<'_> {
+    fn seek_to_first(&mut self) {
+        self.place = 0;
+    }
+
+    fn seek_to_last(&mut self) {
+        self.place = self.entries.len().saturating_sub(1);
+    }
+
+    fn seek(&mut self, target: InternalKey<'_>) {
+        self.place = self.entries.partition_point(|placed| placed.key() < target);
+    }
+
+    #[inline]
+    fn next(&mut self) {
+        if self.place.is_multiple_of(TOUCHED_TOGETHER) {
+            self.touch_ahead();
+        }
+        self.place = self.entries.len().min(self.place + 1);
+    }
+
+    fn prev(&mut self) {
+        if self.is_valid() {
+            self.place = self.place.checked_sub(1).unwrap_or(self.entries.len());
+        }
+    }
+
+    #[inline]
+    fn is_valid(&self) -> bool {
+        self.place < self.entries.len()
+    }
+
+    #[inline]
+    fn key(&self) -> InternalKey<'_> {
+        self.entries[self.place].key()
+    }
+
+    #[inline]
+    fn kind(&self) -> Kind {
+        self.entry().kind
+    }
+
+    #[inline]
+    fn value(&self) -> &[u8] {
+        self.entry().value
+    }
+
+    fn value_owned(&self) -> Bytes {
+        Bytes::copy_from_slice(self.value())
+    }
+
+    fn status(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+    use stage5_compaction::memtable::memtable::MemTable;
+
+    use super::*;
+
+    fn here(cursor: &impl Cursor) -> Option<(Vec<u8>, u64, Kind, Vec<u8>)> {
+        let InternalKey { user_key, sequence } = cursor.is_valid().then(|| cursor.key())?;
+        Some((user_key.to_vec(), sequence, cursor.kind(), cursor.value().to_vec()))
+    }
+
+    /// Short and long, many alike, and alike in their first bytes.
+    fn keys() -> impl Strategy<Value = Vec<u8>> {
+        prop_oneof![
+            proptest::collection::vec(0u8..3, 0..4),
+            proptest::collection::vec(0u8..2, 15..19).prop_map(|tail| [&[7; 13], &tail[13..]].concat()),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn a_run_moves_like_a_memtable_of_the_same_entries(
+            written in proptest::collection::vec((keys(), proptest::bool::ANY), 0..120),
+            steps in proptest::collection::vec((0u8..6, keys(), 1u64..120), 1..60),
+        ) {
+            let memtable = Arc::new(MemTable::new());
+            let mut run = Run::for_bytes(0);
+            for ((key, is_put), sequence) in written.iter().zip(1..) {
+                let kind = if *is_put { Kind::Value } else { Kind::Deletion };
+                let value = if *is_put { &key[..key.len() / 2] } else { b"" };
+                memtable.insert(sequence, kind, key, value);
+                run.add([Entry { sequence, kind, key, value }].into_iter());
+            }
+            run.sort();
+            let (mut one, mut other) = (run.cursor(), memtable.cursor());
+            prop_assert_eq!(here(&one), None);
+            for (step, key, sequence) in steps {
+                let target = InternalKey::new(&key, sequence);
+                match step {
+                    0 => { one.seek_to_first(); other.seek_to_first(); }
+                    1 => { one.seek_to_last(); other.seek_to_last(); }
+                    2 => { one.seek(target); other.seek(target); }
+                    3 => { one.seek_before(target); other.seek_before(target); }
+                    4 => { one.next(); other.next(); }
+                    _ => { one.prev(); other.prev(); }
+                }
+                prop_assert_eq!(here(&one), here(&other));
+            }
+        }
+    }
+}
