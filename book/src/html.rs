@@ -18,6 +18,8 @@ pub struct Seen {
     pub ids: BTreeSet<String>,
     /// How many pictures it has.
     pub pictures: usize,
+    drawings: usize,
+    described: usize,
     /// What breaks a law, in words.
     pub wrong: Vec<String>,
 }
@@ -33,11 +35,12 @@ pub fn look(page: &str) -> Seen {
         seen.picture(tag);
         seen.address(tag);
     }
-    let described = page.matches("<desc>").count();
-    let drawings = page.matches("<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\"").count();
-    seen.pictures += drawings;
-    if described < drawings {
-        seen.wrong.push(format!("{} of {drawings} drawings have no description", drawings - described));
+    if seen.described < seen.drawings {
+        seen.wrong.push(format!(
+            "{} of {} drawings have no description",
+            seen.drawings - seen.described,
+            seen.drawings
+        ));
     }
     if page.contains("{{#") {
         seen.wrong.push("a directive that nobody replaced".to_owned());
@@ -55,6 +58,13 @@ impl Seen {
     }
 
     fn picture(&mut self, tag: &str) {
+        if name(tag) == "svg" && attribute(tag, "role") == Some("img") {
+            self.pictures += 1;
+            self.drawings += 1;
+        }
+        if name(tag) == "desc" {
+            self.described += 1;
+        }
         if name(tag) != "img" {
             return;
         }

@@ -49,12 +49,16 @@ pub fn rows_of(
             .map(|(start, end)| gap((start.max(place.start), end)))
             .filter(|gap| gap.start < gap.end),
     );
-    all.sort_by_key(|field| field.start);
+    all.sort_by_key(|field| (field.start, field.end));
     for (index, field) in all.iter().enumerate() {
         let class = format!("k{}", index % COLOURS);
         drawing.words("", Anchor::Start, (NAME_LEFT, y), field.name);
         drawing.words("faint", Anchor::Start, (meaning_left, y), &field.meaning);
         let span = bytes.get(field.start..field.end).unwrap_or_default();
+        if span.is_empty() {
+            drawing.words("faint", Anchor::Start, (OFFSET_WIDTH, y), "no byte");
+            y += LINE;
+        }
         let rows: Vec<&[u8]> = span.chunks(BYTES_PER_ROW).collect();
         for (row, chunk) in rows.iter().enumerate() {
             if row + 1 == most_rows && rows.len() > most_rows {

@@ -15,15 +15,25 @@ pub mod watched;
 pub mod sequence;
 pub mod hex;
 mod put_path;
+mod tour_files;
 mod key_history;
 mod record_hex;
 mod sync_timeline;
+mod table;
+mod filter_bits;
+mod merge_tree;
+mod amplification;
+mod levels;
+mod manifest;
+mod locks;
+mod pinned;
+mod crash_matrix;
 
 use std::error::Error;
 
 use svg::Drawing;
 
-/// What drawing may fail with.
+/// A drawing and what it shows in words, or what drawing it failed with.
 pub type Drawn = Result<(Drawing, String), Box<dyn Error + Send + Sync>>;
 
 /// A picture.
@@ -33,38 +43,75 @@ pub struct Figure {
     pub name: &'static str,
     /// What stands under it.
     pub title: &'static str,
-    /// The drawing, and what it shows in words.
-    draw: fn() -> Drawn,
+    draw: Draw,
+}
+
+/// Who draws it.
+#[derive(Debug, Clone, Copy)]
+enum Draw {
+    /// A module here.
+    Here(fn() -> Drawn),
+    /// A stage, which says itself what its picture shows.
+    Stage(fn() -> Result<String, String>),
+}
+
+const fn here(name: &'static str, title: &'static str, draw: fn() -> Drawn) -> Figure {
+    Figure { name, title, draw: Draw::Here(draw) }
+}
+
+const fn stage(name: &'static str, title: &'static str, draw: fn() -> Result<String, String>) -> Figure {
+    Figure { name, title, draw: Draw::Stage(draw) }
 }
 
 /// All of them, in the order of the chapters.
 pub const FIGURES: &[Figure] = &[
-    Figure {
-        name: "put-path",
-        title: "One put that asks for durability, as it happened on a watched disk.",
-        draw: put_path::put,
-    },
-    Figure {
-        name: "get-path",
-        title: "One get of a key that lies deep, and what it touched.",
-        draw: put_path::get,
-    },
-    Figure { name: "delete-path", title: "One delete: the same way as a put.", draw: put_path::delete },
-    Figure {
-        name: "key-history",
-        title: "The history of one key, and what readers see of it.",
-        draw: key_history::draw,
-    },
-    Figure {
-        name: "record-hex",
-        title: "A log of one batch and its promise, every byte with the name of its field.",
-        draw: record_hex::draw,
-    },
-    Figure {
-        name: "sync-timeline",
-        title: "Sixteen writes, synced after each, after four, and once.",
-        draw: sync_timeline::draw,
-    },
+    here("tour-files", "The files of a small database, as they come and go.", tour_files::draw),
+    here("put-path", "One put that asks for durability, as it happened on a watched disk.", put_path::put),
+    here("get-path", "One get of a key that lies deep, and what it touched.", put_path::get),
+    here("delete-path", "One delete: the same way as a put.", put_path::delete),
+    here("key-history", "The history of one key, and what readers see of it.", key_history::draw),
+    here(
+        "record-hex",
+        "A log of one batch and its promise, every byte with the name of its field.",
+        record_hex::draw,
+    ),
+    here("blocks-hex", "A record that does not fit its block goes on in the next.", record_hex::over_blocks),
+    here("sync-timeline", "Sixteen writes, synced after each, after four, and once.", sync_timeline::draw),
+    here("block-hex", "A data block, byte by byte.", table::block_hex),
+    here("table-map", "A table from its first byte to its last, and where the footer points.", table::map),
+    here("index-hex", "The index of a table, byte by byte.", table::index_hex),
+    here("metaindex-hex", "The metaindex of a table, byte by byte.", table::metaindex_hex),
+    here("properties-hex", "What a table says about itself, byte by byte.", table::properties_hex),
+    here("footer-hex", "The footer of a table: where reading begins.", table::footer_hex),
+    here(
+        "index-gaps",
+        "Blocks on the line of keys, the separators between them, and where seeks lead.",
+        table::gaps,
+    ),
+    here("filter-bits", "The bits of a filter, and those that four keys ask for.", filter_bits::draw),
+    here("filter-hex", "A standard filter, byte by byte.", table::filter_hex),
+    here("blocked-filter-hex", "A blocked filter, byte by byte.", table::blocked_filter_hex),
+    here(
+        "merge-tree",
+        "Four sources, merged into one order, and what a merge to the bottom keeps.",
+        merge_tree::draw,
+    ),
+    stage("amplification", "What four strategies cost on the same writes.", amplification::draw),
+    here("levels", "A tree that fills: every file at its place on the line of keys.", levels::draw),
+    here("current-hex", "CURRENT, byte by byte.", manifest::current_hex),
+    here("manifest-hex", "The beginning of a manifest, byte by byte.", manifest::manifest_hex),
+    here("versions", "The versions that the edits of a manifest lead to.", manifest::versions),
+    here(
+        "locks",
+        "The locks, in the order in which they are taken; those of a writer are marked.",
+        locks::draw,
+    ),
+    here(
+        "pinned-files",
+        "Who owns what, and until when: a cursor holds files that no longer count.",
+        pinned::draw,
+    ),
+    here("crash-matrix", "A crash after every call, in every way it may go.", crash_matrix::draw),
 ];
 
 /// The figure called `name`.
@@ -78,8 +125,15 @@ impl Figure {
     /// # Errors
     /// In words, those of what it runs.
     pub fn svg(&self) -> Result<String, String> {
-        let (drawing, description) = (self.draw)().map_err(|error| error.to_string())?;
-        Ok(drawing.finish(self.title, &description))
+        match self.draw {
+            Draw::Stage(draw) => {
+                draw().map(|svg| svg.replacen("<svg ", "<svg style=\"min-width:620px\" ", 1))
+            }
+            Draw::Here(draw) => {
+                let (drawing, description) = draw().map_err(|error| error.to_string())?;
+                Ok(drawing.finish(self.title, &description))
+            }
+        }
     }
 }
 
