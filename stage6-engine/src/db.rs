@@ -365,8 +365,9 @@ impl Builder {
         self
     }
 
-    /// How many full memtables may wait for their flush before writers stop.
-    /// Default: 4.
+    /// How many full memtables may wait for their flush before writers stop. Once a
+    /// third of them wait, they become one table. Default: 12. Fewer take less memory;
+    /// more make larger tables, so that compactions write less.
     pub fn max_immutables(mut self, count: usize) -> Builder {
         self.options.max_immutables = count;
         self

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use stage5_compaction::memtable::error::Error as StorageError;
 use stage5_compaction::memtable::sync::Mutex;
-use stage5_compaction::memtable::sync::atomic::{AtomicBool, Ordering};
+use stage5_compaction::memtable::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use stage5_compaction::memtable::sync::thread::JoinHandle;
 use stage5_compaction::sstable::cache::BlockCache;
 use stage5_compaction::table_cache::TableCache;
@@ -65,6 +65,8 @@ pub(crate) struct Writer {
     pub(crate) resuming: Mutex<()>,
     /// Held for a whole flush.
     pub(crate) flushing: Mutex<()>,
+    /// How many callers wait until everything is flushed, however little it is.
+    pub(crate) flushes_asked_for: AtomicUsize,
     /// Held for a whole compaction, so that no two choose the same files.
     pub(crate) compacting: Mutex<()>,
     /// Held while an edit is made durable and published.

@@ -20,6 +20,7 @@
 use std::sync::Arc;
 
 use stage5_compaction::compaction::{Outcome, merge_into_tables};
+use stage5_compaction::memtable::sync::atomic::Ordering;
 use stage5_compaction::source::SourceCursor;
 use stage5_compaction::wal::vfs::FileId;
 
@@ -36,10 +37,14 @@ impl Engine {
         self.rotate_if_used(writer)?;
         let wanted = self.published.load().immutables.first().map(|newest| newest.last);
         let Some(wanted) = wanted else { return Ok(()) };
-        self.wait_until(writer, || {
+        writer.flushes_asked_for.fetch_add(1, Ordering::AcqRel);
+        writer.schedule.wake();
+        let flushed = self.wait_until(writer, || {
             let state = self.published.load();
             state.immutables.iter().all(|waiting| waiting.last > wanted)
-        })
+        });
+        writer.flushes_asked_for.fetch_sub(1, Ordering::AcqRel);
+        flushed
     }
 
     /// Flushes all memtables that wait now. Returns whether there were any.

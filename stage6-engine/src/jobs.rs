@@ -40,7 +40,7 @@ impl Engine {
     fn is_due(&self, writer: &Writer, job: Job) -> bool {
         match job {
             Job::Resume => writer.schedule.failure().is_some_and(|failure| !failure.is_final),
-            Job::Flush => !self.published.load().immutables.is_empty(),
+            Job::Flush => self.wants_flush(writer),
             // Who has rotated once will again. While a rotation holds the place, it
             // fills it itself.
             Job::PrepareLog => {
@@ -58,6 +58,17 @@ impl Engine {
     fn may_begin(&self, writer: &Writer, job: Job) -> bool {
         let is_free = || job != Job::Compact || writer.compacting.try_lock().is_some();
         is_free() && self.is_due(writer, job)
+    }
+
+    /// Whether enough memtables wait for a flush, or any while somebody asks for one.
+    /// Without threads one is enough: whoever runs jobs also chooses when.
+    fn wants_flush(&self, writer: &Writer) -> bool {
+        let is_asked_for = || writer.flushes_asked_for.load(Ordering::Acquire) > 0;
+        let enough = match self.options.runtime.workers() == 0 || is_asked_for() {
+            true => 1,
+            false => self.options.flush_at(),
+        };
+        self.published.load().immutables.len() >= enough
     }
 
     /// A strategy that panics has its job begun: there the panic is caught and told,

@@ -103,6 +103,7 @@ impl Pressure {
 pub(crate) fn pressure(options: &Options, waiting: usize, version: &Version) -> Option<Pressure> {
     let memtable = options.memtable_bytes as u64;
     let (waiting, max_immutables) = (waiting as u64, options.max_immutables as u64);
+    let flush_at = options.flush_at() as u64;
     let (files, slow, stop) = (
         version.level(0).len() as u64,
         options.level0_slowdown_files as u64,
@@ -113,9 +114,9 @@ pub(crate) fn pressure(options: &Options, waiting: usize, version: &Version) -> 
         (memtable.saturating_mul(DEBT_SLOW_MEMTABLES), memtable.saturating_mul(DEBT_STOP_MEMTABLES));
     let causes = [
         // That some wait is how a flush begins, not a sign of trouble: it takes all of
-        // them at once, and while it works the next ones fill.
+        // them at once, and while it works as many may fill.
         (
-            share(waiting, (max_immutables / 2).max(1), max_immutables),
+            share(waiting, flush_at.saturating_mul(2), max_immutables),
             StallReason::Memtables { waiting, limit: max_immutables },
         ),
         (share(files, slow, stop), StallReason::Level0 { files, limit: stop }),

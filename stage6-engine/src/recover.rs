@@ -56,6 +56,7 @@ use stage5_compaction::memtable::error::Error as StorageError;
 use stage5_compaction::memtable::key::{MAX_SEQUENCE, Sequence};
 use stage5_compaction::memtable::memtable::MemTable;
 use stage5_compaction::memtable::sync::Mutex;
+use stage5_compaction::memtable::sync::atomic::AtomicUsize;
 use stage5_compaction::sstable::cache::BlockCache;
 use stage5_compaction::table_cache::TableCache;
 use stage5_compaction::table_writer::TableFactory;
@@ -239,6 +240,7 @@ impl Opening {
             next_log: Mutex::default(),
             resuming: Mutex::default(),
             flushing: Mutex::default(),
+            flushes_asked_for: AtomicUsize::default(),
             compacting: Mutex::default(),
             versions: Mutex::new(versions),
             obsolete: Mutex::default(),

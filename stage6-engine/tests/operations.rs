@@ -7,12 +7,9 @@ use stage6_engine::wal::vfs::{FileId, SimVfs};
 use stage6_engine::{Builder, Db, ErrorKind, Event, Leveled, Listener, Read, Result, SimRuntime};
 
 fn small() -> Builder {
-    Db::builder().memtable_bytes(4_000).runtime(Arc::new(SimRuntime::new(1))).strategy(Leveled {
-        level0_files: 2,
-        base_level_bytes: 4_000,
-        size_ratio: 4,
-        target_file_bytes: 2_000,
-    })
+    Db::builder().memtable_bytes(4_000).max_immutables(4).runtime(Arc::new(SimRuntime::new(1))).strategy(
+        Leveled { level0_files: 2, base_level_bytes: 4_000, size_ratio: 4, target_file_bytes: 2_000 },
+    )
 }
 
 fn fill(db: &Db, range: std::ops::Range<u32>) -> Result<()> {

@@ -37,7 +37,7 @@ pub struct Leveled {
 
 impl Default for Leveled {
     fn default() -> Leveled {
-        Leveled { level0_files: 4, base_level_bytes: 64 << 20, size_ratio: 10, target_file_bytes: 16 << 20 }
+        Leveled { level0_files: 4, base_level_bytes: 256 << 20, size_ratio: 10, target_file_bytes: 16 << 20 }
     }
 }
 
