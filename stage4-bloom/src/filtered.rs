@@ -82,6 +82,7 @@ impl FilteredTableBuilder {
     ///
     /// # Errors
     /// As [`TableBuilder::add`].
+    #[inline]
     pub fn add(&mut self, key: InternalKey<'_>, kind: Kind, value: &[u8]) -> Result<()> {
         self.table.add(key, kind, value)?;
         if self.policy.is_some() {
@@ -103,6 +104,11 @@ impl FilteredTableBuilder {
     /// [`TableBuilder::add_meta_block`].
     pub fn add_meta_block(&mut self, name: &str, contents: Vec<u8>) {
         self.table.add_meta_block(name, contents);
+    }
+
+    /// The last key added.
+    pub fn last_key(&self) -> Option<InternalKey<'_>> {
+        self.table.last_key()
     }
 
     /// About how long the file would be if it were finished now, in bytes,

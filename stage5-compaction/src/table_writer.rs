@@ -59,7 +59,6 @@ struct OpenTable {
     number: u64,
     file: Arc<dyn AppendFile>,
     builder: FilteredTableBuilder,
-    last_user_key: Vec<u8>,
 }
 
 impl<'a> TableWriter<'a> {
@@ -73,6 +72,7 @@ impl<'a> TableWriter<'a> {
     /// # Errors
     /// That of the file. Nothing written so far is in any version; call
     /// [`discard`](TableWriter::discard).
+    #[inline]
     pub fn add(&mut self, key: InternalKey<'_>, kind: Kind, value: &[u8]) -> Result<()> {
         if self.is_full_before(key.user_key) {
             self.close_table()?;
@@ -81,12 +81,7 @@ impl<'a> TableWriter<'a> {
             Some(table) => table,
             none => none.insert(self.factory.create()?),
         };
-        table.builder.add(key, kind, value)?;
-        if table.last_user_key != key.user_key {
-            table.last_user_key.clear();
-            table.last_user_key.extend_from_slice(key.user_key);
-        }
-        Ok(())
+        table.builder.add(key, kind, value)
     }
 
     /// The tables, complete and synced.
@@ -107,9 +102,11 @@ impl<'a> TableWriter<'a> {
         }
     }
 
+    #[inline]
     fn is_full_before(&self, user_key: &[u8]) -> bool {
-        let full = |table: &OpenTable| table.builder.size_bytes() >= self.target_bytes;
-        self.open.as_ref().is_some_and(|table| full(table) && table.last_user_key != user_key)
+        let Some(OpenTable { builder, .. }) = &self.open else { return false };
+        let full = builder.size_bytes() >= self.target_bytes;
+        full && builder.last_key().is_some_and(|last| last.user_key != user_key)
     }
 
     fn close_table(&mut self) -> Result<()> {
@@ -136,6 +133,6 @@ impl TableFactory {
         let salt = file_salt(self.database, number);
         let name = self.vfs.describe(id);
         let builder = FilteredTableBuilder::new(Arc::clone(&file), name, salt, self.options.clone());
-        Ok(OpenTable { number, file, builder, last_user_key: Vec::new() })
+        Ok(OpenTable { number, file, builder })
     }
 }

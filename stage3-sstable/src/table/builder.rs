@@ -56,6 +56,8 @@ pub struct TableBuilder {
     output: Output,
     options: TableOptions,
     block: BlockBuilder,
+    /// A block that was encoded, in memory that serves them all.
+    payload: Vec<u8>,
     compressor: Compressor,
     index: IndexBuilder,
     /// Names and contents that wait for the data to end.
@@ -72,6 +74,7 @@ impl TableBuilder {
             output: Output::new(file, name, salt),
             options,
             block: BlockBuilder::new(),
+            payload: Vec::new(),
             compressor: Compressor::new(),
             index: IndexBuilder::default(),
             meta_blocks: Vec::new(),
@@ -85,6 +88,7 @@ impl TableBuilder {
     /// [`InvalidArgument`](Error::InvalidArgument) when the key is not above the
     /// last one or beyond a limit; the entry is then not in the table.
     /// [`Io`](Error::Io) when the file refuses the bytes.
+    #[inline]
     pub fn add(&mut self, key: InternalKey<'_>, kind: Kind, value: &[u8]) -> Result<()> {
         self.check(key, value)?;
         if self.block_is_full() {
@@ -100,6 +104,13 @@ impl TableBuilder {
     pub fn add_meta_block(&mut self, name: &str, contents: Vec<u8>) {
         debug_assert!(name != PROPERTIES && self.meta_blocks.iter().all(|(other, _)| other != name));
         self.meta_blocks.push((name.to_owned(), contents));
+    }
+
+    /// The last key added.
+    pub fn last_key(&self) -> Option<InternalKey<'_>> {
+        // A block is only empty before the first entry: whoever closes one puts the
+        // next key into the new one.
+        self.block.last_key()
     }
 
     /// About how long the file would be if it were finished now, in bytes,
@@ -134,21 +145,22 @@ impl TableBuilder {
         Ok(TableSummary { properties, file_bytes: self.output.position, checksum })
     }
 
+    #[inline]
     fn check(&self, key: InternalKey<'_>, value: &[u8]) -> Result<()> {
         check_limits(key.user_key, value)?;
-        if !(FIRST_SEQUENCE..=MAX_SEQUENCE).contains(&key.sequence) {
-            return Err(Error::invalid_argument(format!("{key:?}: no entry has this sequence")));
-        }
-        // A block is only empty before the first entry: whoever closes one puts
-        // the next key into the new one.
-        match self.block.last_key() {
-            Some(last) if last >= key => {
-                Err(Error::invalid_argument(format!("{key:?} must come before {last:?}")))
-            }
-            _ => Ok(()),
-        }
+        let has_sequence = (FIRST_SEQUENCE..=MAX_SEQUENCE).contains(&key.sequence);
+        if has_sequence && self.block.is_next(key) { Ok(()) } else { Err(self.refusal(key)) }
     }
 
+    #[cold]
+    fn refusal(&self, key: InternalKey<'_>) -> Error {
+        Error::invalid_argument(match self.last_key() {
+            Some(last) if last >= key => format!("{key:?} must come before {last:?}"),
+            _ => format!("{key:?}: no entry has this sequence"),
+        })
+    }
+
+    #[inline]
     fn block_is_full(&self) -> bool {
         let large = self.block.size_bytes() >= self.options.block_size_bytes;
         !self.block.is_empty() && (large || !self.block.has_room())
@@ -161,8 +173,9 @@ impl TableBuilder {
         else {
             return Ok(());
         };
-        let payload = self.block.finish();
-        let (codec, stored) = self.compressor.compress(self.options.codec, &payload);
+        self.payload.clear();
+        self.block.finish_into(&mut self.payload);
+        let (codec, stored) = self.compressor.compress(self.options.codec, &self.payload);
         let handle = self.output.write_block(codec, stored)?;
         self.index.add(last.as_key(), next, handle.bytes);
         properties.count_block((stored.len() + TRAILER_BYTES) as u64);
@@ -225,7 +238,6 @@ impl Output {
 
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.check_sound()?;
-        self.checksum.update(bytes);
         self.position += bytes.len() as u64;
         self.buffer.extend_from_slice(bytes);
         if self.buffer.len() < WRITE_BUFFER_BYTES {
@@ -236,6 +248,8 @@ impl Output {
 
     fn flush(&mut self) -> Result<()> {
         self.check_sound()?;
+        // All that is collected at once: the checksum is fastest over long stretches.
+        self.checksum.update(&self.buffer);
         let appended = self.file.append(&self.buffer);
         self.buffer.clear();
         self.failure = appended.as_ref().err().cloned();

@@ -19,7 +19,7 @@
 //!   *and* no level below the output holds the key: then it hides nothing any
 //!   more. Above the bottom it must stay, or what it deleted comes back.
 
-use stage4_bloom::memtable::key::{InternalKey, Kind, Sequence};
+use stage4_bloom::memtable::key::{InternalKey, KeyHeads, Kind, Sequence};
 
 /// Decides entry by entry, in the one order, what a merge keeps.
 #[derive(Debug)]
@@ -28,8 +28,40 @@ pub struct DropRule {
     /// job began.
     protected: Vec<Sequence>,
     /// The user key of the last entry seen, and the stripe of its last version.
-    user_key: Vec<u8>,
+    last: LastKey,
     last_stripe: Option<usize>,
+}
+
+/// A user key that is compared with the next one and then replaced by it: by its heads
+/// and its length, and byte by byte only behind them. So a short key is neither copied nor
+/// compared as a slice, for any entry of any merge.
+#[derive(Debug, Default)]
+struct LastKey {
+    heads: KeyHeads,
+    length: usize,
+    /// What its heads do not hold.
+    rest: Vec<u8>,
+}
+
+impl LastKey {
+    /// Takes the next key, and says whether it is the same.
+    #[inline]
+    fn replace(&mut self, user_key: &[u8]) -> bool {
+        let heads = KeyHeads::of(user_key);
+        let is_alike = self.heads == heads && self.length == user_key.len();
+        if user_key.len() <= KeyHeads::BYTES {
+            (self.heads, self.length) = (heads, user_key.len());
+            return is_alike;
+        }
+        let rest = &user_key[KeyHeads::BYTES..];
+        let is_same = is_alike && self.rest == rest;
+        if !is_same {
+            (self.heads, self.length) = (heads, user_key.len());
+            self.rest.clear();
+            self.rest.extend_from_slice(rest);
+        }
+        is_same
+    }
 }
 
 /// What becomes of an entry.
@@ -50,17 +82,14 @@ impl DropRule {
         let mut protected: Vec<Sequence> = snapshots.iter().copied().chain([visible]).collect();
         protected.sort_unstable();
         protected.dedup();
-        DropRule { protected, user_key: Vec::new(), last_stripe: None }
+        DropRule { protected, last: LastKey::default(), last_stripe: None }
     }
 
     /// Decides about the next entry. `is_bottom` says whether no level below the
     /// output holds its user key; it is only asked about deletions.
+    #[inline]
     pub fn judge(&mut self, key: InternalKey<'_>, kind: Kind, is_bottom: impl FnOnce() -> bool) -> Verdict {
-        let is_same_key = self.last_stripe.is_some() && self.user_key == key.user_key;
-        if !is_same_key {
-            self.user_key.clear();
-            self.user_key.extend_from_slice(key.user_key);
-        }
+        let is_same_key = self.last.replace(key.user_key) && self.last_stripe.is_some();
         let stripe = self.stripe(key.sequence);
         let previous = self.last_stripe.replace(stripe);
         let is_above_all = stripe == self.protected.len();
@@ -74,6 +103,7 @@ impl DropRule {
     }
 
     /// How many protected sequences lie below `sequence`.
+    #[inline]
     fn stripe(&self, sequence: Sequence) -> usize {
         self.protected.partition_point(|protected| *protected < sequence)
     }

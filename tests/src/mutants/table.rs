@@ -381,8 +381,8 @@ pub const MUTANTS: &[Mutant] = &[
         bug: "one key's versions are split across two tables of a level",
         file: TABLE_WRITER,
         item: "fn is_full_before",
-        find: "full(table) && table.last_user_key != user_key",
-        replace: "full(table)",
+        find: "full && builder.last_key().is_some_and(|last| last.user_key != user_key)",
+        replace: "full",
         suite: "model",
     },
     Mutant {
