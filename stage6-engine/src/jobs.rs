@@ -41,12 +41,9 @@ impl Engine {
         match job {
             Job::Resume => writer.schedule.failure().is_some_and(|failure| !failure.is_final),
             Job::Flush => self.wants_flush(writer),
-            // Who has rotated once will again. While a rotation holds the place, it
-            // fills it itself.
+            // While a rotation holds the place, it fills it itself.
             Job::PrepareLog => {
-                let rotations = self.counters.rotations.load(Ordering::Relaxed);
-                let is_asked_for = rotations > self.counters.logs_asked_for.load(Ordering::Relaxed);
-                is_asked_for && writer.next_log.try_lock().is_some_and(|next| next.is_none())
+                self.asks_for_log() && writer.next_log.try_lock().is_some_and(|next| next.is_none())
             }
             Job::RemoveFiles => self.tables.has_obsolete() || !writer.obsolete.lock().is_empty(),
             Job::Compact => self.wants_compaction(),

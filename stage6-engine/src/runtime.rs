@@ -2,7 +2,7 @@
 //! every run.
 //!
 //! ```text
-//!   ThreadRuntime   the system's clock, two threads that run jobs
+//!   ThreadRuntime   the system's clock, four threads that run jobs
 //!   SimRuntime      one seed, a clock that moves when somebody sleeps, no threads:
 //!                   whoever would wait for a job runs one instead
 //! ```
@@ -45,8 +45,10 @@ pub struct ThreadRuntime {
 }
 
 impl ThreadRuntime {
-    /// With `workers` background threads, at least one. Two let a flush go on
-    /// beside a compaction.
+    /// With `workers` background threads, at least one. The default is one for each kind
+    /// of job that may be due at the same time, so that none waits for another: beside a
+    /// flush and a compaction, which take seconds, the next log is made in time and what
+    /// counts no more is removed. One that has nothing to do costs nothing.
     pub fn new(workers: usize) -> ThreadRuntime {
         ThreadRuntime { start: Instant::now(), workers: workers.max(1) }
     }
@@ -54,7 +56,7 @@ impl ThreadRuntime {
 
 impl Default for ThreadRuntime {
     fn default() -> ThreadRuntime {
-        ThreadRuntime::new(2)
+        ThreadRuntime::new(4)
     }
 }
 

@@ -17,7 +17,10 @@
 //!
 //! A rotation needs a log whose name is durable. It is made before the write
 //! lock is taken, so that no writer waits for a sync that only one of them
-//! needs.
+//! needs. As a rule a background thread makes it ahead of need, and while it is at it,
+//! even writers that fill a memtable faster do not wait: the full memtable grows on by
+//! as much as a half. On a disk that compactions keep busy the sync of a new
+//! log's name takes 10 to 100 ms and more: that was the longest stall of a put.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -148,7 +151,24 @@ impl Engine {
     /// Rotates, if the memtable is full; anybody may come first.
     pub(crate) fn rotate_if_full(&self, writer: &Writer) -> Result<()> {
         let is_full = || self.is_full(&self.published.load());
-        if is_full() { self.rotate_if(writer, is_full) } else { Ok(()) }
+        if !is_full() || self.may_overfill(writer) { Ok(()) } else { self.rotate_if(writer, is_full) }
+    }
+
+    /// Whether a full memtable may grow on, because a background thread is making the log
+    /// that its rotation needs, or somebody rotates just now.
+    fn may_overfill(&self, writer: &Writer) -> bool {
+        let limit = self.options.memtable_bytes;
+        let most = limit.saturating_add(limit / 2);
+        self.options.runtime.workers() > 0
+            && self.published.load().memtable.size_bytes() < most
+            && writer.next_log.try_lock().is_none_or(|next| next.is_none() && self.asks_for_log())
+    }
+
+    /// Whether there was a rotation since a log was last made ahead of need. Who has
+    /// rotated once will again.
+    pub(crate) fn asks_for_log(&self) -> bool {
+        let rotations = self.counters.rotations.load(Ordering::Relaxed);
+        rotations > self.counters.logs_asked_for.load(Ordering::Relaxed)
     }
 
     fn is_full(&self, state: &State) -> bool {

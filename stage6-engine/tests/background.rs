@@ -284,6 +284,50 @@ fn a_writer_who_would_wait_runs_the_jobs_itself() -> Result<()> {
 /// Neither strategy nor limits are wrong by themselves; together they leave a
 /// writer to wait for a compaction that nobody will ever start.
 #[test]
+fn a_writer_does_not_wait_for_the_log_that_a_thread_makes() -> Result<()> {
+    let disk = FaultyVfs::default();
+    let db = open(&disk, threads());
+    let mut written = 0;
+    let mut fill_until = |is_done: &dyn Fn() -> bool| -> Result<()> {
+        while !is_done() {
+            db.put(format!("key{written:04}"), [b'.'; 90])?;
+            written += 1;
+        }
+        Ok(())
+    };
+    fill_until(&|| db.stats().waiting_memtables == 1)?;
+    let logs = || disk.disk.image().into_keys().filter(|file| is_log(*file)).count();
+    wait_for(|| logs() == 3);
+    disk.shut_gate(is_log);
+    fill_until(&|| db.stats().waiting_memtables == 2)?;
+    wait_for(|| disk.is_waited_for());
+    let waiting_bytes = db.stats().memtable_bytes;
+    fill_until(&|| db.stats().memtable_bytes > waiting_bytes + 2_000)?;
+    let writer = std::thread::spawn({
+        let db = db.clone();
+        move || db.put("beyond the limit", "by less than a half").map(drop)
+    });
+    let returned = wait_for(|| writer.is_finished());
+    disk.open_gate();
+    assert!(returned, "it waited until the log was made");
+    writer.join().expect("it does not panic")?;
+    db.flush()?;
+    assert_eq!(count(&db)?, written + 1);
+    db.close()
+}
+
+/// Waits for what a background thread does, at most ten seconds.
+fn wait_for(is_done: impl Fn() -> bool) -> bool {
+    let tries = 0..1_000;
+    tries.into_iter().any(|_| {
+        is_done() || {
+            std::thread::sleep(Duration::from_millis(10));
+            false
+        }
+    })
+}
+
+#[test]
 fn a_writer_who_waits_for_nothing_is_told_so() -> Result<()> {
     let lazy = || Leveled { level0_files: 100, ..Leveled::default() };
     for builder in [still(), threads()] {
@@ -478,7 +522,7 @@ fn nobody_writes_to_a_directory_that_was_let_go() -> Result<()> {
     let db = open(&disk, still());
     fill(&db, "key", 10)?;
     db.flush()?;
-    disk.shut_gate();
+    disk.shut_gate(is_table);
     let other = db.clone();
     let compaction = std::thread::spawn(move || other.compact_range(..));
     while !disk.is_waited_for() {

@@ -9,8 +9,11 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use stage6_engine::memtable::error::{Error, Result};
 use stage6_engine::wal::vfs::{AppendFile, FileId, Lock, LockMode, ReadFile, SimVfs, Vfs};
 
+/// Which files are meant.
+pub(crate) type Files = fn(FileId) -> bool;
+
 /// Which calls fail: the operation, and on which files.
-pub(crate) type Fault = (&'static str, fn(FileId) -> bool);
+pub(crate) type Fault = (&'static str, Files);
 
 /// A simulated disk with a fault that comes and goes. Clones are the same disk.
 #[derive(Debug, Clone, Default)]
@@ -27,10 +30,10 @@ struct Shared {
     gate: Gate,
 }
 
-/// Holds up the creation of tables while it is shut.
+/// Holds up the creation of files while it is shut for them.
 #[derive(Debug, Default)]
 struct Gate {
-    is_shut: Mutex<bool>,
+    is_shut_for: Mutex<Option<Files>>,
     somebody_waits: AtomicBool,
     changed: Condvar,
 }
@@ -49,7 +52,7 @@ pub(crate) fn is_manifest(file: FileId) -> bool {
 
 impl FaultyVfs {
     /// From now on, `operation` fails on the files that `on` names.
-    pub(crate) fn fail(&self, operation: &'static str, on: fn(FileId) -> bool) {
+    pub(crate) fn fail(&self, operation: &'static str, on: Files) {
         *self.shared.fault.lock().unwrap_or_else(PoisonError::into_inner) = Some((operation, on));
     }
 
@@ -58,13 +61,13 @@ impl FaultyVfs {
         *self.shared.fault.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// Whoever creates a table waits until the gate opens.
-    pub(crate) fn shut_gate(&self) {
-        *self.shared.gate.is_shut.lock().unwrap_or_else(PoisonError::into_inner) = true;
+    /// Whoever creates a file that `files` names waits until the gate opens.
+    pub(crate) fn shut_gate(&self, files: Files) {
+        *self.shared.gate.is_shut_for.lock().unwrap_or_else(PoisonError::into_inner) = Some(files);
     }
 
     pub(crate) fn open_gate(&self) {
-        *self.shared.gate.is_shut.lock().unwrap_or_else(PoisonError::into_inner) = false;
+        *self.shared.gate.is_shut_for.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.shared.gate.changed.notify_all();
     }
 
@@ -86,12 +89,12 @@ impl FaultyVfs {
         self.shared.check(operation, file)
     }
 
-    fn pass_gate(&self) {
+    fn pass_gate(&self, file: FileId) {
         let gate = &self.shared.gate;
-        let mut is_shut = gate.is_shut.lock().unwrap_or_else(PoisonError::into_inner);
-        while *is_shut {
+        let mut is_shut_for = gate.is_shut_for.lock().unwrap_or_else(PoisonError::into_inner);
+        while is_shut_for.is_some_and(|holds| holds(file)) {
             gate.somebody_waits.store(true, Ordering::Release);
-            is_shut = gate.changed.wait(is_shut).unwrap_or_else(PoisonError::into_inner);
+            is_shut_for = gate.changed.wait(is_shut_for).unwrap_or_else(PoisonError::into_inner);
         }
     }
 }
@@ -114,9 +117,7 @@ impl Shared {
 
 impl Vfs for FaultyVfs {
     fn create(&self, file: FileId) -> Result<Arc<dyn AppendFile>> {
-        if is_table(file) {
-            self.pass_gate();
-        }
+        self.pass_gate(file);
         self.check("create", file)?;
         Ok(Arc::new(FaultyFile { file, inner: self.disk.create(file)?, shared: Arc::clone(&self.shared) }))
     }
