@@ -6,7 +6,7 @@
 //! | compression | `codec(Codec::None)`; its default is LZ4 |
 //! | cache | `cache_bytes`; its default is 64 MiB |
 //! | filter | its default: blocked, of 10 bits a key |
-//! | write buffer | its default: up to five memtables of 8 MiB. It is measured as it comes; a cell that needs everything in the log gives it one large memtable |
+//! | write buffer | its default: up to thirteen memtables of 8 MiB, of which four make a flush. It is measured as it comes; a cell that needs everything in the log gives it one large memtable |
 
 use std::path::Path;
 
