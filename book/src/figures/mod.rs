@@ -17,6 +17,7 @@ pub mod hex;
 mod put_path;
 mod tour_files;
 mod key_history;
+mod three_answers;
 mod record_hex;
 mod sync_timeline;
 mod table;
@@ -70,6 +71,11 @@ pub const FIGURES: &[Figure] = &[
     here("get-path", "One get of a key that lies deep, and what it touched.", put_path::get),
     here("delete-path", "One delete: the same way as a put.", put_path::delete),
     here("key-history", "The history of one key, and what readers see of it.", key_history::draw),
+    here(
+        "three-answers",
+        "Gets of five keys through three memtables: who is asked, and what is answered.",
+        three_answers::draw,
+    ),
     here(
         "record-hex",
         "A log of one batch and its promise, every byte with the name of its field.",

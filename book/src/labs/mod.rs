@@ -16,6 +16,7 @@
 
 pub mod prelude;
 mod reading_the_past;
+mod two_answers;
 mod flipped_bits;
 mod sync_groups;
 
@@ -46,6 +47,12 @@ pub const LABS: &[Lab] = &[
         chapter: 2,
         about: "one key overwritten, emptied, deleted and written again; what a reader at each sequence sees",
         run: reading_the_past::run,
+    },
+    Lab {
+        name: "two-answers",
+        chapter: 2,
+        about: "a history in 1, 2 and 8 memtables; readers who mix up deleted, absent and empty",
+        run: two_answers::run,
     },
     Lab {
         name: "flipped-bits",
