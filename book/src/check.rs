@@ -36,6 +36,7 @@ use crate::labs;
 use crate::links::{Link, Target, links, resolve};
 use crate::page::{Finding, Shelf, Shown};
 use crate::render::{CHAPTERS, Page, load, pages, render_into};
+use crate::source::Source;
 
 /// What a check saw.
 #[derive(Debug, Default)]
@@ -54,6 +55,9 @@ pub struct Report {
     pub items: Vec<Shown>,
     /// Lines of code of the stages that are no tests, and how many of them are shown.
     pub lines: (usize, usize),
+    /// Public items of the stages, and how many of them are shown, or stand in a file that a
+    /// page links.
+    pub public: (usize, usize),
     /// What breaks a law, in the order of the pages.
     pub findings: Vec<Finding>,
 }
@@ -72,6 +76,8 @@ impl fmt::Display for Report {
             self.items.len(),
             100.0 * shown as f64 / all.max(1) as f64
         )?;
+        let (all, reached) = self.public;
+        writeln!(f, "{reached} of {all} public items shown, or in a file that is linked")?;
         write!(f, "{} labs rerun, {} findings", self.labs, self.findings.len())
     }
 }
@@ -130,7 +136,15 @@ impl Report {
             }
         }
         self.items = shelf.shown();
-        self.lines = lines_shown(repository, &self.items);
+        let linked: BTreeSet<PathBuf> = pages.iter().flat_map(linked_files).collect();
+        for source in stage_sources(repository) {
+            let (all, shown) = source.lines_of_code(|line| shows(&self.items, source.path(), line));
+            self.lines = (self.lines.0 + all, self.lines.1 + shown);
+            let is_linked = linked.contains(source.path());
+            let reached = |(_, line): &(&str, usize)| is_linked || shows(&self.items, source.path(), *line);
+            self.public.0 += source.public_items().count();
+            self.public.1 += source.public_items().filter(reached).count();
+        }
     }
 
     /// INV-BOOK-4.
@@ -259,25 +273,34 @@ fn is_markdown(path: &Path) -> bool {
 /// The ids of each page, by the path of its source.
 type Ids = BTreeMap<PathBuf, BTreeSet<String>>;
 
-/// The lines of the stages' code that are no tests, and how many of them `shown` holds.
-fn lines_shown(repository: &Path, shown: &[Shown]) -> (usize, usize) {
-    let shelf = Shelf::new(repository);
-    let of_file = |path: PathBuf| {
-        let path = path.strip_prefix(repository).unwrap_or(&path).to_path_buf();
-        let is_shown = |line: usize| shown.iter().any(|item| item.path == path && item.holds(line));
-        let is_test =
-            path.components().any(|part| matches!(part.as_os_str().to_str(), Some("tests" | "tests.rs")));
-        let source = shelf.source(&path).ok().filter(|_| !is_test)?;
-        Some(source.lines_of_code(is_shown))
+/// The sources of the stages that are no tests.
+fn stage_sources(repository: &Path) -> Vec<Source> {
+    let is_test = |path: &Path| {
+        path.components().any(|part| matches!(part.as_os_str().to_str(), Some("tests" | "tests.rs")))
     };
-    let stages = fs::read_dir(repository).into_iter().flatten().flatten();
-    let folders = stages.filter(|entry| entry.file_name().to_string_lossy().starts_with("stage"));
-    folders
-        .filter_map(|folder| files_below(&folder.path().join("src")).ok())
+    let entries = fs::read_dir(repository).into_iter().flatten().flatten();
+    let stages = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("stage"));
+    stages
+        .filter_map(|stage| files_below(&stage.path().join("src")).ok())
         .flatten()
-        .filter(|file| file.extension().is_some_and(|extension| extension == "rs"))
-        .filter_map(of_file)
-        .fold((0, 0), |(all, shown), (more, more_shown)| (all + more, shown + more_shown))
+        .filter(|file| file.extension().is_some_and(|extension| extension == "rs") && !is_test(file))
+        .filter_map(|file| Source::read(repository, file.strip_prefix(repository).ok()?).ok())
+        .collect()
+}
+
+fn shows(items: &[Shown], path: &Path, line: usize) -> bool {
+    items.iter().any(|item| item.path == path && item.holds(line))
+}
+
+/// The files outside the book that a page links.
+fn linked_files(page: &Page) -> Vec<PathBuf> {
+    let document = page.document();
+    let folder = document.parent().unwrap_or(Path::new(""));
+    let inside = |link: Link| match link.target {
+        Target::Inside { path, .. } => resolve(folder, &path),
+        Target::RawHtml => None,
+    };
+    links(&page.text).into_iter().filter_map(inside).collect()
 }
 
 /// Every file in `folder` and the folders in it, in the order of their names.

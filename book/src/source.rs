@@ -47,6 +47,7 @@ struct Named {
     /// The doc comments of what it contains.
     inner_docs: Vec<Range<usize>>,
     is_test: bool,
+    is_public: bool,
 }
 
 /// An attribute in front of an item.
@@ -179,6 +180,13 @@ impl Source {
         (lines.len(), lines.into_iter().filter(|line| wanted(*line)).count())
     }
 
+    /// The items that everybody may use, by their names and lines; fields and variants belong
+    /// to their type.
+    pub fn public_items(&self) -> impl Iterator<Item = (&str, usize)> {
+        let is_wanted = |item: &&Named| item.is_public && !item.is_test;
+        self.items.iter().filter(is_wanted).map(|item| (item.names[0].as_str(), self.line(item.place.start)))
+    }
+
     fn find(&self, name: &str) -> Result<&Named, NotFound> {
         let wanted = without_blanks(name);
         let exact: Vec<&Named> = self.items.iter().filter(|item| item.is_called(&wanted, 1)).collect();
@@ -265,6 +273,7 @@ impl Collector {
                 bodies: Vec::new(),
                 inner_docs: Vec::new(),
                 is_test: false,
+                is_public: false,
             });
         }
     }
@@ -359,6 +368,7 @@ impl Collector {
     ) {
         let tokens = tokens.stream();
         let whole = place(&tokens);
+        let is_public = is_public(&tokens, attributes);
         let attributes: Vec<Outer> = attributes
             .iter()
             .map(|attribute| Outer { place: place(&attribute.to_token_stream()), is_doc: is_doc(attribute) })
@@ -379,6 +389,7 @@ impl Collector {
             bodies,
             inner_docs,
             is_test,
+            is_public,
         });
     }
 }
@@ -469,6 +480,21 @@ fn short_type(of: &Type) -> String {
         other => without_blanks(&other.to_token_stream().to_string()),
     }
 }
+
+/// Whether `pub` is the first word behind the attributes, and nothing narrows it.
+fn is_public(tokens: &TokenStream, attributes: &[Attribute]) -> bool {
+    let behind =
+        attributes.iter().map(|attribute| place(&attribute.to_token_stream()).end).max().unwrap_or(0);
+    let mut words = tokens.clone().into_iter().skip_while(|token| token.span().byte_range().start < behind);
+    let is_pub = matches!(words.next(), Some(TokenTree::Ident(word)) if word == "pub");
+    let next = words.next();
+    let is_item =
+        matches!(&next, Some(TokenTree::Ident(word)) if KEYWORDS.iter().any(|keyword| word == keyword));
+    is_pub && is_item
+}
+
+/// What follows `pub` where an item begins. A field's name does not, and a module is no item to show.
+const KEYWORDS: [&str; 9] = ["fn", "const", "struct", "enum", "trait", "type", "static", "async", "union"];
 
 fn is_doc(attribute: &Attribute) -> bool {
     attribute.path().is_ident("doc")

@@ -27,6 +27,22 @@ const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome-stab
 const WIDTHS: [u32; 2] = [360, 1_280];
 const THEMES: [&str; 2] = ["light", "dark"];
 
+/// How far the page reaches to the right. mdBook's own style hides what is too wide, so its parts are
+/// asked, all but those that scroll in a box of their own.
+const MEASURE: &str = r"new Promise(done => requestAnimationFrame(() => setTimeout(() => {
+    const main = document.querySelector('main');
+    const scrolls = (element) => {
+        for (let box = element.parentElement; box && box !== main.parentElement; box = box.parentElement)
+            if (/auto|scroll|hidden/.test(getComputedStyle(box).overflowX)) return true;
+        return false;
+    };
+    let width = document.documentElement.scrollWidth;
+    for (const element of main ? main.querySelectorAll('*') : [])
+        if (element.getBoundingClientRect().right > width && !scrolls(element))
+            width = Math.ceil(element.getBoundingClientRect().right);
+    done({ width, classes: document.documentElement.className });
+}, 20)))";
+
 fn main() -> ExitCode {
     // `cargo test -- --list` and filters are for the harness that this test does without.
     if std::env::args().any(|argument| argument == "--list") {
@@ -227,10 +243,7 @@ impl Browser {
         self.events.clear();
         self.ask("Page.navigate", &json!({ "url": format!("file://{}", page.display()) }))?;
         let mut events = self.wait_for("Page.loadEventFired")?;
-        let script = "new Promise(done => requestAnimationFrame(() => setTimeout(() => done({\
-                      width: document.documentElement.scrollWidth, classes: document.documentElement.className\
-                      }), 20)))";
-        let measured = json!({ "expression": script, "awaitPromise": true, "returnByValue": true });
+        let measured = json!({ "expression": MEASURE, "awaitPromise": true, "returnByValue": true });
         let measured = self.ask("Runtime.evaluate", &measured)?["result"]["value"].take();
         events.extend(self.events.drain(..));
         Ok(View {

@@ -129,3 +129,10 @@ fn comments_and_tests_are_no_lines_of_code() {
     let (code, wanted) = file().lines_of_code(|line| (16..=19).contains(&line));
     assert_eq!((code, wanted), (26, 3));
 }
+
+#[test]
+fn what_everybody_may_use_is_listed() {
+    let source = file();
+    let items: Vec<(&str, usize)> = source.public_items().collect();
+    assert_eq!(items, [("Key", 9), ("Key::new", 16)]);
+}
