@@ -44,7 +44,7 @@ use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering as Memory};
 
 /// What a node costs beside its key and value bytes: the [`MemKey`] and, on average,
-/// 1.33 tower links, a few counters, and what the allocator and the arena leave unused.
+/// two tower links, a few counters, and what the allocator and the arena leave unused.
 const NODE_BYTES: usize = size_of::<Stored>() + 64;
 
 /// A sorted map in memory that keeps every version of every key.

@@ -16,6 +16,7 @@ pub mod sequence;
 pub mod hex;
 mod put_path;
 mod tour_files;
+mod towers;
 mod key_history;
 mod three_answers;
 mod record_hex;
@@ -70,6 +71,7 @@ pub const FIGURES: &[Figure] = &[
     here("put-path", "One put that asks for durability, as it happened on a watched disk.", put_path::put),
     here("get-path", "One get of a key that lies deep, and what it touched.", put_path::get),
     here("delete-path", "One delete: the same way as a put.", put_path::delete),
+    here("towers", "A skip list of fifteen entries, and a search for one of them.", towers::draw),
     here("key-history", "The history of one key, and what readers see of it.", key_history::draw),
     here(
         "three-answers",

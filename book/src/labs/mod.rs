@@ -15,6 +15,8 @@
 //! `cargo lab NAME --bless` writes.
 
 pub mod prelude;
+pub mod skip_list;
+mod memtable_steps;
 mod reading_the_past;
 mod two_answers;
 mod flipped_bits;
@@ -42,6 +44,12 @@ pub struct Lab {
 
 /// All of them, in the order of the chapters.
 pub const LABS: &[Lab] = &[
+    Lab {
+        name: "memtable-steps",
+        chapter: 1,
+        about: "the keys that a search looks at, while a skip list, a BTreeMap and a HashMap grow",
+        run: memtable_steps::run,
+    },
     Lab {
         name: "reading-the-past",
         chapter: 2,

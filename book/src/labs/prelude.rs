@@ -1,6 +1,9 @@
-//! What most labs need: a die, columns, a key for a number.
+//! What most labs need: a die, columns, a key that counts.
 
+use std::cell::Cell;
+use std::cmp::Ordering;
 use std::fmt::Display;
+use std::hash::{Hash, Hasher};
 
 /// Numbers that look drawn and are the same in every run (SplitMix64).
 #[derive(Debug, Clone)]
@@ -47,4 +50,45 @@ pub fn number(number: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+/// A key that counts how often it is compared, on this thread.
+#[derive(Debug)]
+pub struct Counted<K>(pub K);
+
+thread_local! {
+    static COMPARISONS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// How many comparisons there were so far, on this thread.
+pub fn comparisons() -> u64 {
+    COMPARISONS.get()
+}
+
+impl<K: Ord> Ord for Counted<K> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        COMPARISONS.set(COMPARISONS.get() + 1);
+        self.0.cmp(&other.0)
+    }
+}
+
+impl<K: Ord> PartialOrd for Counted<K> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<K: Eq> PartialEq for Counted<K> {
+    fn eq(&self, other: &Self) -> bool {
+        COMPARISONS.set(COMPARISONS.get() + 1);
+        self.0 == other.0
+    }
+}
+
+impl<K: Eq> Eq for Counted<K> {}
+
+impl<K: Hash> Hash for Counted<K> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
 }
