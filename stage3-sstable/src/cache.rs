@@ -13,6 +13,9 @@
 //! **INV-CACHE-1** A key names one block for as long as the process lives: each
 //! opened table gets a number of its own, never given again, so a table that is
 //! gone can leave nothing behind that another would take for its own.
+//!
+//! What is left of a table that is closed or removed nobody will ask for again, and it
+//! would fill the cache until it is driven out: the blocks of a table go with it.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -65,6 +68,11 @@ impl BlockCache {
     /// Keeps a block that was checked.
     pub(crate) fn insert(&self, table: u64, offset: u64, block: Block) {
         self.blocks.insert((table, offset), block);
+    }
+
+    /// Forgets the block at `offset` of a table that is gone.
+    pub(crate) fn remove(&self, table: u64, offset: u64) {
+        self.blocks.remove(&(table, offset));
     }
 
     /// What it holds, and how often it was asked with which success.

@@ -407,7 +407,8 @@ impl Builder {
         self
     }
 
-    /// The size at which a block of a table is closed, in bytes. Default: 4,096.
+    /// The size that a block of a table stays within, in bytes, unless a single entry is
+    /// larger. Default: 4,096.
     pub fn block_size_bytes(mut self, bytes: usize) -> Builder {
         self.options.tables.table.block_size_bytes = bytes;
         self

@@ -207,6 +207,7 @@ impl Engine {
         self.counters.rotations.fetch_add(1, Ordering::Relaxed);
         drop(appender);
         drop(next_log);
+        writer.journal.leave_rotated();
         writer.schedule.wake();
         Ok(())
     }

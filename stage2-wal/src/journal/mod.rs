@@ -197,6 +197,13 @@ impl Journal {
         self.durable.fetch_max(flushed, Ordering::Release);
     }
 
+    /// Nothing more is appended to the logs that were rotated away: see [`AppendFile::leave`].
+    /// Whoever rotates calls it once no writer waits for him.
+    pub fn leave_rotated(&self) {
+        let rotated = self.appender().tail.unsynced.clone();
+        rotated.iter().for_each(|log| log.file.leave());
+    }
+
     /// Why the journal takes nothing, if it has failed.
     pub fn failure(&self) -> Option<Error> {
         self.tail.lock().failure.clone()

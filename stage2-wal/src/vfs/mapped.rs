@@ -4,6 +4,7 @@
 //!   create           fallocate ─▶ │0 0 0 0 0 0 0 0 0 0 0 0 0 0│   mapped
 //!   append           copy ──────▶ │records│0 0 0 0 0 0 0 0 0 0│
 //!   beyond the room  pwrite ────▶ │records … records … records│records
+//!   leave            unmap
 //!   finish, drop     unmap, cut ▶ │records│
 //! ```
 //!
@@ -132,6 +133,12 @@ impl AppendFile for MappedFile {
 
     fn sync(&self) -> Result<()> {
         self.file.sync_data().map_err(|source| Error::io("sync", &self.name, source))
+    }
+
+    /// A log that waits for its memtable's flush takes no memory of the process.
+    fn leave(&self) {
+        let map = self.end.lock().map.take();
+        drop(map);
     }
 
     fn finish(&self, length: u64) -> Result<()> {

@@ -184,6 +184,8 @@ pub trait AppendFile: fmt::Debug + Send + Sync {
     /// Makes all that was appended before the call durable. May run beside an
     /// append.
     fn sync(&self) -> Result<()>;
+    /// Says that nothing more is appended: what only appends need is given back.
+    fn leave(&self) {}
     /// Says that the file is complete at `length` bytes: what was preallocated
     /// behind them is given back. Called after a sync, as the last call.
     fn finish(&self, length: u64) -> Result<()>;

@@ -101,6 +101,17 @@ impl BlockBuilder {
         self.bytes.len() - shared + self.entries.len() * TYPICAL_ENTRY_BYTES + COUNTS_BYTES
     }
 
+    /// About how many bytes the block takes if it is finished behind one more entry.
+    #[inline]
+    pub fn size_bytes_with(&self, user_key: &[u8], value: &[u8]) -> usize {
+        let shared = shared_by_heads(self.first, KeyHeads::of(user_key)).min(user_key.len());
+        // Of keys that begin alike it is not asked here where they part.
+        let prefix = if shared < KeyHeads::BYTES { self.prefix_bytes.min(shared) } else { self.prefix_bytes };
+        let entries = self.entries.len();
+        let bytes = self.bytes.len() + user_key.len() + value.len() - entries * prefix;
+        bytes + (entries + 1) * TYPICAL_ENTRY_BYTES + COUNTS_BYTES
+    }
+
     /// Adds an entry behind the last one.
     ///
     /// The caller keeps the order, the limits of key and value, and asks

@@ -22,8 +22,8 @@ const WRITE_BUFFER_BYTES: usize = 64 << 10;
 /// What the writer of a table chooses. A reader needs none of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableOptions {
-    /// The size at which a data block is closed, in bytes before compression.
-    /// Smaller blocks make a lookup read less, larger ones compress better and
+    /// The size that a data block stays within, in bytes before compression; about,
+    /// and a single entry may be larger. Smaller blocks make a lookup read less, larger ones compress better and
     /// need a smaller index. Default: 4,096.
     pub block_size_bytes: usize,
     /// How data blocks are compressed, when that pays. Meta blocks and the index
@@ -91,7 +91,7 @@ impl TableBuilder {
     #[inline]
     pub fn add(&mut self, key: InternalKey<'_>, kind: Kind, value: &[u8]) -> Result<()> {
         self.check(key, value)?;
-        if self.block_is_full() {
+        if self.block_is_full_for(key, value) {
             self.finish_block(Some(key))?;
         }
         self.properties.get_or_insert_with(|| Properties::starting_at(key)).count(key, kind, value);
@@ -160,10 +160,16 @@ impl TableBuilder {
         })
     }
 
+    /// A block ends before it is larger than it should be, its trailer included: one of
+    /// 4,096 bytes is read into memory of that size, one of 4,100 into the next size that
+    /// an allocator has, a quarter more.
     #[inline]
-    fn block_is_full(&self) -> bool {
-        let large = self.block.size_bytes() >= self.options.block_size_bytes;
-        !self.block.is_empty() && (large || !self.block.has_room())
+    fn block_is_full_for(&self, key: InternalKey<'_>, value: &[u8]) -> bool {
+        if self.block.is_empty() {
+            return false;
+        }
+        let bytes = self.block.size_bytes_with(key.user_key, value) + TRAILER_BYTES;
+        bytes > self.options.block_size_bytes || !self.block.has_room()
     }
 
     /// Writes the pending block. `next` is the key that comes behind it.

@@ -153,6 +153,14 @@ impl Table {
     }
 }
 
+/// About 0.1 µs for each block: for a table of 16 MiB as much as some lookups that miss.
+impl Drop for Table {
+    fn drop(&mut self) {
+        let handles = (0..self.index.len()).filter_map(|ordinal| self.index.handle(ordinal));
+        handles.for_each(|handle| self.cache.remove(self.cache_number, handle.offset));
+    }
+}
+
 impl Lookup for Table {
     fn lookup<O: Observer>(&self, key: &LookupKey<'_>, observer: &mut O) -> Result<Answer> {
         let Some(handle) = self.index.handle(self.index.find(key.key)) else {

@@ -60,7 +60,7 @@ fn options(block_size_bytes: usize, codec: Codec) -> TableOptions {
 /// Four fruits in two blocks, with a meta block of somebody else.
 fn fruit(codec: Codec) -> Disk {
     let disk = Disk::empty();
-    let mut builder = disk.builder(options(60, codec));
+    let mut builder = disk.builder(options(110, codec));
     builder.add(InternalKey::new(b"apple", 12), Kind::Value, b"red").unwrap();
     builder.add(InternalKey::new(b"apple", 4), Kind::Deletion, b"").unwrap();
     builder.add(InternalKey::new(b"apricot", 9), Kind::Value, &[b'o'; 40]).unwrap();
@@ -256,6 +256,39 @@ fn a_lookup_reads_one_block_and_then_the_cache_has_it() {
     }
     let stats = cache.stats();
     assert_eq!((stats.hits, stats.misses, stats.blocks), (1, 1, 1));
+}
+
+#[test]
+fn the_blocks_of_a_table_leave_the_cache_with_it() {
+    let disk = fruit(Codec::None);
+    let cache = Arc::new(BlockCache::new(1 << 20));
+    let (goes, stays) = (disk.open_with(SALT, &cache).unwrap(), disk.open_with(SALT, &cache).unwrap());
+    for table in [&goes, &stays] {
+        let _found = table.lookup(&LookupKey::new(b"apple", 10), &mut ()).unwrap();
+    }
+    let _found = goes.lookup(&LookupKey::new(b"kiwi", 300), &mut ()).unwrap();
+    assert_eq!(cache.stats().blocks, 3);
+    drop(goes);
+    assert_eq!(cache.stats().blocks, 1, "that of the other table");
+}
+
+#[test]
+fn a_block_with_its_trailer_stays_within_its_size_unless_one_entry_does_not() {
+    let disk = Disk::empty();
+    let mut builder = disk.builder(options(4096, Codec::None));
+    for number in 0..2_000_u64 {
+        // Some share a long prefix and some none; one value is larger than a block.
+        let user_key = format!("{:07}{}", number * 37, "x".repeat(number as usize % 50));
+        let value = vec![b'v'; if number == 777 { 5_000 } else { (number * 31 % 300) as usize }];
+        builder.add(InternalKey::new(user_key.as_bytes(), number + 1), Kind::Value, &value).unwrap();
+    }
+    builder.finish().unwrap();
+    let table = disk.open().unwrap();
+    let sizes = (0..table.index.len()).filter_map(|at| table.index.handle(at)).map(|handle| handle.bytes);
+    let larger: Vec<u32> = sizes.clone().filter(|bytes| *bytes as usize + TRAILER_BYTES > 4096).collect();
+    assert!(matches!(larger[..], [only] if only > 5_000), "{larger:?}");
+    let mean = sizes.clone().map(u64::from).sum::<u64>() / sizes.count() as u64;
+    assert!(mean > 3_800, "blocks are full: {mean} bytes on average");
 }
 
 #[test]

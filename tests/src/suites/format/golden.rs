@@ -1,13 +1,15 @@
 //! Databases that were written once, and must be read for ever.
 //!
 //! ```text
-//!   tests/golden/v2/levels/      CURRENT  LOCK  MANIFEST-000012  000009.log  000011.sst  …
-//!   tests/golden/v2/levels.txt   what it holds: key=value, a line for each
+//!   tests/golden/v2.1/levels/    CURRENT  LOCK  MANIFEST-000012  000009.log  000011.sst  …
+//!   tests/golden/v2.1/levels.txt what it holds: key=value, a line for each
 //! ```
 //!
 //! The version in the path is that of the newest of the formats. When one changes, the
 //! engine of that day writes the next beside it, and the older stay as they are: nobody
-//! writes there again. In `v2`, tables have version 2.
+//! writes there again. In `v2`, tables have version 2. A number behind it counts what the
+//! writer does otherwise in the same format: since `v2.1` a block ends before it is
+//! larger than it should be.
 //!
 //! Each database here is written by a function of this file, on one thread and with
 //! an id of its own choice, so that the same bytes come from the same engine. Those

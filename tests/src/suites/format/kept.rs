@@ -15,7 +15,7 @@ use crate::script::tiny;
 
 /// Where those of the format that the engine of today writes lie.
 fn of_today() -> PathBuf {
-    all().join("v2")
+    all().join("v2.1")
 }
 
 fn all() -> PathBuf {
