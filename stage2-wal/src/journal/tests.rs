@@ -301,3 +301,82 @@ mod failing {
         assert!(story.journal.failure().is_some());
     }
 }
+
+/// A disk during whose first sync somebody appends.
+mod meanwhile {
+    use std::sync::OnceLock;
+    use std::sync::Weak;
+
+    use super::*;
+    use crate::vfs::{Lock, LockMode, ReadFile};
+
+    /// The journal that is appended to.
+    type Written = Arc<OnceLock<Weak<Journal>>>;
+
+    #[derive(Debug)]
+    struct BusyVfs(Arc<SimVfs>, Written);
+
+    #[derive(Debug)]
+    struct BusyFile(Arc<dyn AppendFile>, Written);
+
+    impl AppendFile for BusyFile {
+        fn append(&self, bytes: &[u8]) -> Result<()> {
+            self.0.append(bytes)
+        }
+        fn sync(&self) -> Result<()> {
+            self.0.sync()?;
+            match self.1.get().and_then(Weak::upgrade) {
+                Some(journal) => {
+                    journal.appender().append(WriteBatch::new().put("b", "came too late")).map(drop)
+                }
+                None => Ok(()),
+            }
+        }
+        fn finish(&self, length: u64) -> Result<()> {
+            self.0.finish(length)
+        }
+    }
+
+    impl Vfs for BusyVfs {
+        fn create(&self, file: FileId) -> Result<Arc<dyn AppendFile>> {
+            Ok(Arc::new(BusyFile(self.0.create(file)?, self.1.clone())))
+        }
+        fn open(&self, file: FileId) -> Result<Arc<dyn ReadFile>> {
+            self.0.open(file)
+        }
+        fn rename(&self, from: FileId, to: FileId) -> Result<()> {
+            self.0.rename(from, to)
+        }
+        fn remove(&self, file: FileId) -> Result<()> {
+            self.0.remove(file)
+        }
+        fn list(&self) -> Result<Vec<FileId>> {
+            self.0.list()
+        }
+        fn sync_directory(&self) -> Result<()> {
+            self.0.sync_directory()
+        }
+        fn lock(&self, mode: LockMode) -> Result<Option<Box<dyn Lock>>> {
+            self.0.lock(mode)
+        }
+        fn describe(&self, file: FileId) -> String {
+            self.0.describe(file)
+        }
+    }
+
+    #[test]
+    fn what_is_appended_while_a_sync_runs_is_not_promised() {
+        let vfs = Arc::new(SimVfs::new());
+        let written = Written::default();
+        let journal = Arc::new(
+            Journal::create(Arc::new(BusyVfs(vfs.clone(), written.clone())), DATABASE, 1, 0).unwrap(),
+        );
+        journal.appender().append(WriteBatch::new().put("a", "value")).unwrap();
+        written.set(Arc::downgrade(&journal)).unwrap();
+
+        journal.persist(1).unwrap();
+        assert_eq!(journal.durable_sequence(), 1);
+        let report = replay(&*vfs, DATABASE, &[1], 0, |_| {}).unwrap();
+        assert_eq!((report.last_sequence, report.promised), (2, 1), "the second batch is in no synced page");
+    }
+}
