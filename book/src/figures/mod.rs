@@ -16,10 +16,12 @@ pub mod sequence;
 pub mod hex;
 mod put_path;
 mod tour_files;
+mod where_is_fig;
 mod towers;
 mod key_history;
 mod three_answers;
 mod record_hex;
+mod flip_map;
 mod sync_timeline;
 mod table;
 mod filter_bits;
@@ -68,6 +70,11 @@ const fn stage(name: &'static str, title: &'static str, draw: fn() -> Result<Str
 /// All of them, in the order of the chapters.
 pub const FIGURES: &[Figure] = &[
     here("tour-files", "The files of a small database, as they come and go.", tour_files::draw),
+    here(
+        "where-is-fig",
+        "Where the versions of fig lie, step by step. Dashed: a file that counts no more.",
+        where_is_fig::draw,
+    ),
     here("put-path", "One put that asks for durability, as it happened on a watched disk.", put_path::put),
     here("get-path", "One get of a key that lies deep, and what it touched.", put_path::get),
     here("delete-path", "One delete: the same way as a put.", put_path::delete),
@@ -84,6 +91,11 @@ pub const FIGURES: &[Figure] = &[
         record_hex::draw,
     ),
     here("blocks-hex", "A record that does not fit its block goes on in the next.", record_hex::over_blocks),
+    here(
+        "flip-map",
+        "A log of 4 batches, byte by byte, in the colour of what replay says when a bit there is flipped.",
+        flip_map::draw,
+    ),
     here("sync-timeline", "Sixteen writes, synced after each, after four, and once.", sync_timeline::draw),
     here("block-hex", "A data block, byte by byte.", table::block_hex),
     here("table-map", "A table from its first byte to its last, and where the footer points.", table::map),

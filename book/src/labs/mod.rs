@@ -15,12 +15,15 @@
 //! `cargo lab NAME --bless` writes.
 
 pub mod prelude;
+pub(crate) mod file_by_file;
 pub mod skip_list;
 mod memtable_steps;
 mod reading_the_past;
 mod two_answers;
 mod flipped_bits;
+pub(crate) mod torn_or_damaged;
 mod sync_groups;
+mod left_out_syncs;
 
 use std::error::Error;
 use std::fmt::Display;
@@ -44,6 +47,12 @@ pub struct Lab {
 
 /// All of them, in the order of the chapters.
 pub const LABS: &[Lab] = &[
+    Lab {
+        name: "file-by-file",
+        chapter: 0,
+        about: "one database from its first put to its first merge: each file, and where one key lies",
+        run: file_by_file::run,
+    },
     Lab {
         name: "memtable-steps",
         chapter: 1,
@@ -69,10 +78,22 @@ pub const LABS: &[Lab] = &[
         run: flipped_bits::run,
     },
     Lab {
+        name: "torn-or-damaged",
+        chapter: 3,
+        about: "every bit of a log flipped, and every cut: what is told from a torn tail, with promises and without",
+        run: torn_or_damaged::run,
+    },
+    Lab {
         name: "sync-groups",
         chapter: 4,
         about: "syncs for 64 writes, in groups of 1, 8 and 64; what a crash after each call leaves",
         run: sync_groups::run,
+    },
+    Lab {
+        name: "left-out-syncs",
+        chapter: 4,
+        about: "each sync of the journal left out, and every crash: what is lost then; and all disks of one crash",
+        run: left_out_syncs::run,
     },
 ];
 
