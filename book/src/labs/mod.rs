@@ -24,6 +24,7 @@ mod flipped_bits;
 pub(crate) mod torn_or_damaged;
 mod sync_groups;
 mod left_out_syncs;
+mod filter_rates;
 
 use std::error::Error;
 use std::fmt::Display;
@@ -94,6 +95,12 @@ pub const LABS: &[Lab] = &[
         chapter: 4,
         about: "each sync of the journal left out, and every crash: what is lost then; and all disks of one crash",
         run: left_out_syncs::run,
+    },
+    Lab {
+        name: "filter-rates",
+        chapter: 8,
+        about: "absent keys that pass both filters at 4 to 16 bits a key; the blocks of a get over four levels",
+        run: filter_rates::run,
     },
 ];
 
