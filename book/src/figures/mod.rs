@@ -25,6 +25,7 @@ mod flip_map;
 mod sync_timeline;
 mod table;
 mod filter_bits;
+mod five_answers;
 mod merge_tree;
 mod amplification;
 mod levels;
@@ -111,6 +112,11 @@ pub const FIGURES: &[Figure] = &[
     here("filter-bits", "The bits of a filter, and those that four keys ask for.", filter_bits::draw),
     here("filter-hex", "A standard filter, byte by byte.", table::filter_hex),
     here("blocked-filter-hex", "A blocked filter, byte by byte.", table::blocked_filter_hex),
+    here(
+        "five-answers",
+        "Five tables that hold one key, and what readers are told by those that they ask.",
+        five_answers::draw,
+    ),
     here(
         "merge-tree",
         "Four sources, merged into one order, and what a merge to the bottom keeps.",

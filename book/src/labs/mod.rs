@@ -25,6 +25,8 @@ pub(crate) mod torn_or_damaged;
 mod sync_groups;
 mod left_out_syncs;
 mod filter_rates;
+mod merge_comparisons;
+pub(crate) mod broken_level;
 
 use std::error::Error;
 use std::fmt::Display;
@@ -101,6 +103,18 @@ pub const LABS: &[Lab] = &[
         chapter: 8,
         about: "absent keys that pass both filters at 4 to 16 bits a key; the blocks of a get over four levels",
         run: filter_rates::run,
+    },
+    Lab {
+        name: "merge-comparisons",
+        chapter: 9,
+        about: "comparisons for each merged entry, from 2 inputs to 64: all heads, and two ways to use a heap",
+        run: merge_comparisons::run,
+    },
+    Lab {
+        name: "broken-level",
+        chapter: 9,
+        about: "which of five tables answers; a level whose files overlap, and the old version that it returns",
+        run: broken_level::run,
     },
 ];
 
