@@ -24,6 +24,7 @@ mod flipped_bits;
 pub(crate) mod torn_or_damaged;
 mod sync_groups;
 mod left_out_syncs;
+mod table_reads;
 mod filter_rates;
 mod merge_comparisons;
 pub(crate) mod broken_level;
@@ -97,6 +98,12 @@ pub const LABS: &[Lab] = &[
         chapter: 4,
         about: "each sync of the journal left out, and every crash: what is lost then; and all disks of one crash",
         run: left_out_syncs::run,
+    },
+    Lab {
+        name: "table-reads",
+        chapter: 6,
+        about: "every read of a table: to open it, to ask it, and when it stays open or not",
+        run: table_reads::run,
     },
     Lab {
         name: "filter-rates",
