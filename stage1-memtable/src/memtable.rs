@@ -74,7 +74,7 @@ pub struct MemTable {
     /// What the entries occupy, for the decision to rotate. This, what is below, and the
     /// sieve are changed by the holder of the arena only.
     bytes: AtomicUsize,
-    /// The highest sequence inserted; 0 while empty.
+    /// The highest sequence that an insert has begun with; 0 while empty.
     last_sequence: AtomicU64,
 }
 
@@ -128,7 +128,8 @@ impl MemTable {
         self.bytes.load(Memory::Relaxed)
     }
 
-    /// The highest sequence inserted so far; 0 while empty.
+    /// The highest sequence that an insert has begun with; 0 while empty. It runs ahead: its
+    /// entry may not be linked yet.
     pub fn last_sequence(&self) -> Sequence {
         self.last_sequence.load(Memory::Relaxed)
     }
@@ -166,7 +167,7 @@ impl fmt::Debug for MemTable {
     }
 }
 
-/// An entry as the skip list holds it: one cache line. Or a position to search for,
+/// An entry as the skip list holds it: as large as a cache line. Or a position to search for,
 /// which borrows its key from whoever searches.
 struct MemKey<'a> {
     heads: KeyHeads,

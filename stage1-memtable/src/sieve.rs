@@ -1,9 +1,9 @@
-//! In front of the memtable: most keys that are not in it are told in one look.
+//! In front of the memtable: of most keys that are not in it, one look says so.
 //!
 //! ```text
 //!   hash ─┬─ upper half: which word     0  1  2  3 …        of 64 bits each
 //!         └─ four times 6 bits: which bits   └ 0 1 0 0 1 0 1 … 1 0
-//!   insert: sets the four        lookup: one of them is not set ─▶ the key is absent
+//!   insert: sets these bits      lookup: one of them is not set ─▶ the key is absent
 //! ```
 //!
 //! A get asks every memtable before the first table, and most of them do not hold the key.
@@ -20,10 +20,11 @@ use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// One word for so many bytes of the memtable. An entry counts for 128 and more, so no
 /// more than 4 keys share a word, on average, when it is full: of absent keys, fewer than
-/// one in a hundred passes then.
+/// one in a hundred passes then (up to [`MAX_WORDS`]).
 const BYTES_PER_WORD: usize = 512;
 
-/// However large the memtable, the sieve takes no more than a mebibyte.
+/// However large the memtable, the sieve takes no more than a mebibyte. That is enough for
+/// memtables of up to 64 MiB; in a larger one more keys share a word, and more pass.
 const MAX_WORDS: usize = 128 << 10;
 
 /// What is known of the keys of a memtable.
@@ -63,7 +64,7 @@ impl Sieve {
     }
 }
 
-/// Four bits by the lower half of the hash.
+/// Four bits by the lower half of the hash, or fewer: two of its groups may name the same.
 #[inline]
 fn bits(hash: u64) -> u64 {
     [0, 6, 12, 18].iter().fold(0, |bits, shift| bits | 1 << (hash >> shift & 63))

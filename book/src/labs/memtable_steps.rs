@@ -47,7 +47,7 @@ fn growth(out: &mut Output) {
     }
 }
 
-/// The same keys in three orders.
+/// The same keys in three orders, and keys that fit the throws.
 fn orders(out: &mut Output) {
     out.part("orders");
     let widths = [22, 22, 8];
@@ -56,11 +56,28 @@ fn orders(out: &mut Output) {
     let mut ascending = drawn.clone();
     ascending.sort();
     let descending: Vec<String> = ascending.iter().rev().cloned().collect();
-    for (name, keys) in [("as they were drawn", drawn), ("ascending", ascending), ("descending", descending)]
-    {
+    let cases = [
+        ("as they were drawn", drawn),
+        ("ascending", ascending),
+        ("descending", descending),
+        ("chosen by the throws", chosen(16_000)),
+    ];
+    for (name, keys) in cases {
         let Looks { mean, most } = Looks::of(&keys);
         out.line(row(&widths, &[&name, &format!("{mean:.1}"), &most]));
     }
+}
+
+/// What somebody inserts who knows the throws: the low towers side by side, and the high ones
+/// where nobody passes.
+fn chosen(count: usize) -> Vec<String> {
+    let mut list = SkipList::default();
+    (0..count).for_each(|key| list.insert(key));
+    let key = |(number, _, height): (&usize, usize, usize)| match height {
+        1 => format!("fig{:05}", count - number),
+        _ => format!("kiwi{number:05}"),
+    };
+    list.towers().into_iter().map(key).collect()
 }
 
 /// What a memtable counts for its entries, beside what was written.
