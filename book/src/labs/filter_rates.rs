@@ -41,16 +41,9 @@ pub(super) fn run(out: &mut Output) -> Outcome {
 
 fn rates(out: &mut Output, keys: &[u64], absent: &[u64]) -> Outcome {
     out.part("rates");
-    let widths = [10, 8, 19, 12, 19, 12, 20];
-    let heading: [&dyn Display; 7] = [
-        &"bits a key",
-        &"probes",
-        &"standard: measured",
-        &"formula",
-        &"blocked: measured",
-        &"formula",
-        &"blocked / standard",
-    ];
+    let widths = [10, 6, 9, 9, 9, 9, 18];
+    let heading: [&dyn Display; 7] =
+        [&"bits a key", &"probes", &"standard", &"formula", &"blocked", &"formula", &"blocked / standard"];
     out.line(row(&widths, &heading));
     for bits_per_key in 4..=16 {
         let (standard, blocked) = (Bloom::new(bits_per_key), Blocked::new(bits_per_key));
@@ -84,10 +77,10 @@ fn probes(out: &mut Output) {
 /// One table a level, and gets that ask from the newest to the oldest until one answers.
 fn levels(out: &mut Output) -> Outcome {
     out.part("levels");
-    let widths = [26, 12, 26, 18];
+    let widths = [22, 12, 30, 12];
     let heading: [&dyn Display; 4] =
         [&"bits a key, by level", &"bytes", &"blocks per get: at the bottom", &"absent"];
-    out.line(row(&[widths[0], widths[1], 30, widths[3]], &heading));
+    out.line(row(&widths, &heading));
     let divisions: [(&str, [u32; 4]); 4] = [
         ("no filter", [0, 0, 0, 0]),
         ("10 10 10 10", [10, 10, 10, 10]),
@@ -103,10 +96,7 @@ fn levels(out: &mut Output) -> Outcome {
         let bottom = blocks_read(&tables, keys(6, LEVELS[3]).step_by(LEVELS[3] / GETS), true)?;
         let absent = blocks_read(&tables, keys(2, GETS), false)?;
         let [bottom, absent] = [bottom, absent].map(|blocks| format!("{:.4}", blocks as f64 / GETS as f64));
-        out.line(row(
-            &[widths[0], widths[1], 30, widths[3]],
-            &[&name, &number(bytes as u64), &bottom, &absent],
-        ));
+        out.line(row(&widths, &[&name, &number(bytes as u64), &bottom, &absent]));
     }
     Ok(())
 }
