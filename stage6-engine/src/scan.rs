@@ -19,7 +19,7 @@
 //! advances past them, in the sources that stand on them.
 //!
 //! Going forward, the key that was decided last is told from the next by the heads
-//! that the merge has at hand ([`PassedKey`]): a key of up to 16 bytes is neither
+//! that the merge has at hand (`PassedKey`): a key of up to 16 bytes is neither
 //! copied nor compared.
 
 use std::sync::Arc;

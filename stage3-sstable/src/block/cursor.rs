@@ -371,7 +371,7 @@ impl BlockCursor {
         self.stand_on(position)
     }
 
-    /// Moves one entry forward. It begins where this one ends, as [`Block::entry`]
+    /// Moves one entry forward. It begins where this one ends, as `Block::entry`
     /// made sure.
     #[inline]
     pub fn advance(&mut self) -> Result<(), Malformed> {
