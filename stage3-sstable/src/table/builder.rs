@@ -23,8 +23,8 @@ const WRITE_BUFFER_BYTES: usize = 64 << 10;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableOptions {
     /// The size that a data block stays within, in bytes before compression; about,
-    /// and a single entry may be larger. Smaller blocks make a lookup read less, larger ones compress better and
-    /// need a smaller index. Default: 4,096.
+    /// and a single entry may be larger. Smaller blocks make a lookup read less, larger
+    /// ones compress better and need a smaller index. Default: 4,096.
     pub block_size_bytes: usize,
     /// How data blocks are compressed, when that pays. Meta blocks and the index
     /// are stored plain. Default: [`Codec::Lz4`].
