@@ -74,7 +74,11 @@ fn check() -> Result<ExitCode> {
 fn list_labs() -> Result<ExitCode> {
     let width = LABS.iter().map(|lab| lab.name.len()).max().unwrap_or_default();
     for lab in LABS {
-        println!("{:<width$}  chapter {:>2}: {}", lab.name, lab.chapter, lab.about);
+        let place = match lab.chapter {
+            labs::APPENDIX => "appendix".to_owned(),
+            chapter => format!("chapter {chapter:>2}"),
+        };
+        println!("{:<width$}  {place:<10}: {}", lab.name, lab.about);
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -41,7 +41,8 @@ const MAY_BE_IGNORED: u8 = 128;
 pub struct VersionEdit {
     /// Logs below this number are not needed any more.
     pub log_floor: Option<u64>,
-    /// No file has this number or a higher one.
+    /// The number that was to be given out next when the edit was written: files that came
+    /// later may have it or a higher one.
     pub next_file_number: Option<u64>,
     /// Every sequence up to this one is in tables.
     pub flushed_sequence: Option<Sequence>,

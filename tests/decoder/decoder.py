@@ -215,7 +215,7 @@ def decode_log(data, number, salt):
         fragment = decode_fragment(data, at, salt)
         kind, payload, end = fragment or (None, b"", at)
         if kind not in ((MIDDLE, LAST) if open_record else (FULL, FIRST, PROMISE)):
-            damage = open_record[0] if open_record else at
+            damage = open_record[0] if open_record and fragment is None else at
             return records, max(promise, highest_promise_behind(data, damage, salt))
         if kind == FULL:
             records.append(payload)

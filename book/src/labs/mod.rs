@@ -28,6 +28,7 @@ mod table_reads;
 mod filter_rates;
 mod merge_comparisons;
 pub(crate) mod broken_level;
+mod every_byte;
 
 use std::error::Error;
 use std::fmt::Display;
@@ -37,12 +38,15 @@ use std::path::{Path, PathBuf};
 /// What an experiment may fail with.
 pub type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
 
+/// Stands for the chapter of a lab that belongs to an appendix.
+pub const APPENDIX: u8 = u8::MAX;
+
 /// An experiment.
 #[derive(Debug, Clone, Copy)]
 pub struct Lab {
     /// What is typed behind `cargo lab`.
     pub name: &'static str,
-    /// The chapter that it belongs to.
+    /// The chapter that it belongs to, or [`APPENDIX`].
     pub chapter: u8,
     /// What it shows, in a line.
     pub about: &'static str,
@@ -122,6 +126,12 @@ pub const LABS: &[Lab] = &[
         chapter: 9,
         about: "which of five tables answers; a level whose files overlap, and the old version that it returns",
         run: broken_level::run,
+    },
+    Lab {
+        name: "every-byte",
+        chapter: APPENDIX,
+        about: "every byte of a small database with the name of its field; vectors for other readers",
+        run: every_byte::run,
     },
 ];
 
