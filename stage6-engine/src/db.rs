@@ -257,8 +257,9 @@ impl Db {
     /// when nothing has failed.
     ///
     /// # Errors
-    /// [`Error::Stopped`](crate::Error::Stopped) with what still fails. After a
-    /// failed write of the manifest that is final: open the database again.
+    /// What still fails; everything is then as it was. After a failed write of the
+    /// manifest that is [`Error::Stopped`](crate::Error::Stopped), and final: open the
+    /// database again.
     pub fn try_resume(&self) -> Result<()> {
         let engine = &self.handle.engine;
         let writer = engine.writer()?;

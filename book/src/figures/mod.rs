@@ -33,6 +33,7 @@ mod manifest;
 mod locks;
 mod pinned;
 mod crash_matrix;
+mod api_map;
 
 use std::error::Error;
 
@@ -138,6 +139,7 @@ pub const FIGURES: &[Figure] = &[
         pinned::draw,
     ),
     here("crash-matrix", "A crash after every call, in every way it may go.", crash_matrix::draw),
+    here("api-map", "What a user of the library holds, and what each of them can be asked.", api_map::draw),
 ];
 
 /// The figure called `name`.

@@ -28,6 +28,8 @@ mod table_reads;
 mod filter_rates;
 mod merge_comparisons;
 pub(crate) mod broken_level;
+mod what_survives;
+mod errors_say;
 mod every_byte;
 
 use std::error::Error;
@@ -126,6 +128,18 @@ pub const LABS: &[Lab] = &[
         chapter: 9,
         about: "which of five tables answers; a level whose files overlap, and the old version that it returns",
         run: broken_level::run,
+    },
+    Lab {
+        name: "what-survives",
+        chapter: 18,
+        about: "twelve writes in seven ways; the process dies, or the power fails: what comes back",
+        run: what_survives::run,
+    },
+    Lab {
+        name: "errors-say",
+        chapter: 18,
+        about: "every error of the engine in its own words; a disk that fills up, and is emptied",
+        run: errors_say::run,
     },
     Lab {
         name: "every-byte",
