@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   in the background   strategy.pick(version) ──▶ plan ──▶ run ──▶ install
+//!                       else, once scans have paid for it: pick_for_scans(version)
 //!   by compact_range    everything that overlaps the range ──▶ one plan ──▶ …
 //! ```
 //!
@@ -46,7 +47,14 @@ pub struct CompactionReport {
 impl Engine {
     /// Carries out the compaction that the strategy wants, if it wants one.
     pub(crate) fn compact_once(&self, writer: &Writer) -> Result<()> {
-        self.compact(writer, |version| self.options.strategy.pick(version)).map(drop)
+        self.compact(writer, |state| self.plan_due(state)).map(drop)
+    }
+
+    /// What writes need first; then what scans have paid for.
+    pub(crate) fn plan_due(&self, state: &State) -> Option<Plan> {
+        let strategy = &self.options.strategy;
+        let for_scans = || state.toll.is_paid().then(|| strategy.pick_for_scans(&state.version));
+        strategy.pick(&state.version).or_else(|| for_scans().flatten())
     }
 
     /// Flushes, and merges everything that overlaps `bounds` into one level.
@@ -54,21 +62,25 @@ impl Engine {
         check_order(bounds)?;
         self.flush()?;
         let writer = self.writer()?;
-        let report = self.compact(writer, |version| self.plan_for(bounds, version))?;
+        let report = self.compact(writer, |state| self.plan_for(bounds, &state.version))?;
         Ok(report.unwrap_or_default())
     }
 
-    /// Carries out what `plan` chooses from the current version.
+    /// Carries out what `plan` chooses from the current state.
     fn compact(
         &self,
         writer: &Writer,
-        plan: impl FnOnce(&Version) -> Option<Plan>,
+        plan: impl FnOnce(&State) -> Option<Plan>,
     ) -> Result<Option<CompactionReport>> {
         let report = {
             let _compacting = writer.compacting.lock();
             self.check_open()?;
-            let version = Arc::clone(&self.published.load().version);
-            match plan(&version) {
+            // Not the state: its memtables would stay for as long as this takes.
+            let (plan, version) = {
+                let state = self.published.load_full();
+                (plan(&state), Arc::clone(&state.version))
+            };
+            match plan {
                 Some(plan) => Some(self.carry_out(writer, &plan, &version)?),
                 None => None,
             }

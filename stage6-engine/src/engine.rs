@@ -136,6 +136,10 @@ impl Engine {
         let mut pressures = (None, None);
         self.published.replace(|state| {
             let mut next = derive(state);
+            if !Arc::ptr_eq(&next.version, &state.version) {
+                let strategy = &*self.options.strategy;
+                next.toll = Arc::new(state.toll.carried_to(&next.version, &state.version, strategy));
+            }
             next.pressure = pressure(&self.options, next.immutables.len(), &next.version);
             pressures = (state.pressure, next.pressure);
             next
@@ -151,6 +155,15 @@ impl Engine {
     pub(crate) fn wake_to_remove(&self) {
         if let Some(writer) = self.writer.as_ref().filter(|_| self.tables.has_obsolete()) {
             writer.schedule.wake();
+        }
+    }
+
+    /// Called by a scan that has ended, after `seeks` seeks in `state`: they pay for the runs
+    /// that they asked, and those who paid enough have them merged.
+    #[inline]
+    pub(crate) fn pay_toll(&self, state: &State, seeks: u64) {
+        if state.toll.pay(seeks) {
+            self.writer.iter().for_each(|writer| writer.schedule.wake());
         }
     }
 

@@ -8,8 +8,8 @@
 //! ```
 //!
 //! There is no queue. What is due follows from the state: memtables wait, the
-//! strategy wants something, files are left over. So nothing can be queued
-//! twice, forgotten, or run for a state that is gone.
+//! strategy wants something, or scans have paid for it; files are left over. So nothing
+//! can be queued twice, forgotten, or run for a state that is gone.
 //!
 //! **INV-JOBS-1** A failed job stops background work and writing, and its error is
 //! what every writer and [`Status`](crate::Status) then say. Nothing fails in
@@ -72,8 +72,8 @@ impl Engine {
     /// while here it would end the background thread that asks, and nobody would
     /// know.
     fn wants_compaction(&self) -> bool {
-        let version = &self.published.load().version;
-        catch_unwind(AssertUnwindSafe(|| self.options.strategy.pick(version).is_some())).unwrap_or(true)
+        let state = self.published.load();
+        catch_unwind(AssertUnwindSafe(|| self.plan_due(&state).is_some())).unwrap_or(true)
     }
 
     /// Runs one job in this thread, whether or not it is due.

@@ -49,7 +49,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use stage5_compaction::compaction::{DropRule, merge_into_tables};
+use stage5_compaction::compaction::{DropRule, Toll, merge_into_tables};
 use stage5_compaction::file::{FileNumbers, MAX_FILE_NUMBER};
 use stage5_compaction::manifest::Current;
 use stage5_compaction::memtable::error::Error as StorageError;
@@ -234,7 +234,8 @@ impl Opening {
             self.options.log_room_bytes(),
         )?;
         let files_removed = self.remove_orphans(&versions, log);
-        let state = State::over(self.options.new_memtable(), Arc::clone(versions.version()));
+        let mut state = State::over(self.options.new_memtable(), Arc::clone(versions.version()));
+        state.toll = Arc::new(Toll::on(versions.version(), &*self.options.strategy));
         let writer = Writer {
             journal,
             next_log: Mutex::default(),

@@ -73,6 +73,8 @@ pub struct DbCursor {
     /// Backward: the current value.
     value: Bytes,
     failure: Option<Error>,
+    /// How often it had to look into every run: paid for when it is dropped.
+    seeks: u64,
     /// Dropped last, when all that it pinned is let go.
     reader: Reader,
 }
@@ -84,6 +86,13 @@ struct Reader(Arc<Handle>);
 impl Drop for Reader {
     fn drop(&mut self) {
         self.0.engine.wake_to_remove();
+    }
+}
+
+/// A scan pays when it ends: one that goes on reads the runs that it has, merged or not.
+impl Drop for DbCursor {
+    fn drop(&mut self) {
+        self.reader.0.engine.pay_toll(&self.state, self.seeks);
     }
 }
 
@@ -153,6 +162,7 @@ impl DbCursor {
             key: Vec::new(),
             value: Bytes::new(),
             failure,
+            seeks: 0,
             reader,
         }
     }
@@ -166,6 +176,7 @@ impl DbCursor {
     /// Moves to the first key.
     pub fn seek_to_first(&mut self) {
         if self.may_move() {
+            self.seeks += 1;
             self.merged.seek_to_first();
             self.settle_forward(false);
         }
@@ -174,6 +185,7 @@ impl DbCursor {
     /// Moves to the last key.
     pub fn seek_to_last(&mut self) {
         if self.may_move() {
+            self.seeks += 1;
             self.merged.seek_to_last();
             self.settle_backward();
         }
@@ -182,6 +194,7 @@ impl DbCursor {
     /// Moves to the first key at or behind `key`.
     pub fn seek(&mut self, key: impl AsRef<[u8]>) {
         if self.may_move() {
+            self.seeks += 1;
             self.merged.seek(InternalKey::before_all(key.as_ref()));
             self.settle_forward(false);
         }
@@ -190,6 +203,7 @@ impl DbCursor {
     /// Moves to the last key before `key`.
     pub fn seek_before(&mut self, key: impl AsRef<[u8]>) {
         if self.may_move() {
+            self.seeks += 1;
             self.merged.seek_before(InternalKey::before_all(key.as_ref()));
             self.settle_backward();
         }

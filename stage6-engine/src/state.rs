@@ -36,6 +36,7 @@
 
 use std::sync::Arc;
 
+use stage5_compaction::compaction::Toll;
 use stage5_compaction::memtable::error::Result;
 use stage5_compaction::memtable::key::Sequence;
 use stage5_compaction::memtable::lookup::{Answer, Lookup, LookupKey, Observer};
@@ -63,6 +64,8 @@ pub(crate) struct State {
     /// Newest first.
     pub(crate) immutables: Arc<[Arc<Immutable>]>,
     pub(crate) version: Arc<Version>,
+    /// What the scans of `version` have paid for having fewer runs to ask.
+    pub(crate) toll: Arc<Toll>,
     /// How hard this state presses back on writers: it changes when the state
     /// does, so it is found out once and not by every write.
     pub(crate) pressure: Option<Pressure>,
@@ -71,7 +74,13 @@ pub(crate) struct State {
 impl State {
     /// `memtable` over `version`.
     pub(crate) fn over(memtable: MemTable, version: Arc<Version>) -> State {
-        State { memtable: Arc::new(memtable), immutables: Arc::default(), version, pressure: None }
+        State {
+            memtable: Arc::new(memtable),
+            immutables: Arc::default(),
+            version,
+            toll: Arc::default(),
+            pressure: None,
+        }
     }
 
     /// This state with `memtable` in front, after the one before it was filled

@@ -21,7 +21,8 @@
 //! Fewer bytes are written than the user wrote where a memtable holds several
 //! versions of a key: a flush drops all but the newest, as a merge does.
 //!
-//! What it does not model: time. A compaction is done before the next write
+//! What it does not model: scans, which may pay for a merge of their own
+//! ([`Toll`](crate::compaction::Toll)), and time. A compaction is done before the next write
 //! arrives, so nobody is ever stalled; and the journal's writes, one for each byte
 //! of the user's, are not counted.
 //!

@@ -51,10 +51,17 @@ impl Strategy for Leveled {
             return None;
         }
         let plan = match level {
-            0 => self.merge_level0(version),
+            0 => self.merge_level0(version, format!("level 0 has {} files", version.level(0).len())),
             _ => self.merge_file_down(version, level, score),
         };
         Some(plan)
+    }
+
+    /// All of level 0. The levels below are left as they are: to merge one of them whole would
+    /// keep what writes need waiting for too long.
+    fn pick_for_scans(&self, version: &Version) -> Option<Plan> {
+        let files = version.level(0).len();
+        (files > 0).then(|| self.merge_level0(version, format!("scans paid for {files} files of level 0")))
     }
 
     /// The first level that has files, or where a tenth of the level below it is
@@ -126,11 +133,8 @@ impl Leveled {
     }
 
     /// All of level 0, with what it overlaps on the base level.
-    fn merge_level0(&self, version: &Version) -> Plan {
-        let files = version.level(0).to_vec();
-        let output_level = self.base_level(version);
-        let reason = format!("level 0 has {} files", files.len());
-        self.plan(version, 0, files, output_level, reason)
+    fn merge_level0(&self, version: &Version, reason: String) -> Plan {
+        self.plan(version, 0, version.level(0).to_vec(), self.base_level(version), reason)
     }
 
     /// One file of `level`: the one that drags the fewest bytes of the next level

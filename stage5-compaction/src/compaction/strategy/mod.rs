@@ -80,6 +80,17 @@ pub trait Strategy: fmt::Debug + Send + Sync {
     /// The next compaction that `version` needs, or `None` when it is settled.
     fn pick(&self, version: &Version) -> Option<Plan>;
 
+    /// The merge that would leave a scan of `version` fewer runs to ask, though no write needs
+    /// it. It is carried out when scans have paid as much as it costs
+    /// ([`Toll`](super::Toll)), and after all that [`pick`](Strategy::pick) wants. It takes
+    /// files of level 0 into the run below them.
+    ///
+    /// By default there is none: where runs are let stand so that writing is cheap, scanning
+    /// shall not make it dear.
+    fn pick_for_scans(&self, _version: &Version) -> Option<Plan> {
+        None
+    }
+
     /// The level into which files of level 0 are merged now.
     fn base_level(&self, version: &Version) -> usize;
 
@@ -125,4 +136,4 @@ fn first_level_with_files(version: &Version) -> usize {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -18,10 +18,10 @@ use crate::file::FileMeta;
 use crate::table_cache::TableCache;
 use crate::version::Version;
 
-const MIB: u64 = 1 << 20;
+pub(in crate::compaction) const MIB: u64 = 1 << 20;
 
 /// Draws a version: (level, number, smallest, largest, MiB) for each file.
-fn draw(files: &[(usize, u64, &'static str, &'static str, u64)]) -> Version {
+pub(in crate::compaction) fn draw(files: &[(usize, u64, &'static str, &'static str, u64)]) -> Version {
     let vfs = Arc::new(SimVfs::without_trace());
     let cache = TableCache::new(vfs, DatabaseId(1), Arc::new(BlockCache::new(0)), 10);
     let key = |user_key: &'static str, sequence| OwnedKey { user_key: Bytes::from(user_key), sequence };
@@ -46,6 +46,6 @@ fn draw(files: &[(usize, u64, &'static str, &'static str, u64)]) -> Version {
     Version::default().apply(&edit, &cache).expect("the drawing keeps the laws")
 }
 
-fn numbers(plan: &Plan) -> Vec<u64> {
+pub(in crate::compaction) fn numbers(plan: &Plan) -> Vec<u64> {
     plan.inputs.iter().map(|(_, file)| file.meta().number).collect()
 }
