@@ -28,6 +28,7 @@ mod table_reads;
 mod filter_rates;
 mod merge_comparisons;
 pub(crate) mod broken_level;
+pub(crate) mod four_strategies;
 mod what_survives;
 mod errors_say;
 mod every_byte;
@@ -128,6 +129,12 @@ pub const LABS: &[Lab] = &[
         chapter: 9,
         about: "which of five tables answers; a level whose files overlap, and the old version that it returns",
         run: broken_level::run,
+    },
+    Lab {
+        name: "four-strategies",
+        chapter: 10,
+        about: "none, full, tiered, leveled on one trace: bytes written, room, files asked; growth, ratios, levels",
+        run: four_strategies::run,
     },
     Lab {
         name: "what-survives",
