@@ -30,7 +30,10 @@ mod merge_tree;
 mod amplification;
 mod levels;
 mod manifest;
+mod file_map;
+mod flush_order;
 mod locks;
+mod stall_onset;
 mod pinned;
 mod crash_matrix;
 mod api_map;
@@ -125,6 +128,12 @@ pub const FIGURES: &[Figure] = &[
     ),
     stage("amplification", "What four strategies cost on the same writes.", amplification::draw),
     here("levels", "A tree that fills: every file at its place on the line of keys.", levels::draw),
+    here(
+        "file-map",
+        "The power failed between a table and its edit: which files count, and who says so.",
+        file_map::draw,
+    ),
+    here("flush-order", "A flush, call by call, as the disk saw it.", flush_order::draw),
     here("current-hex", "CURRENT, byte by byte.", manifest::current_hex),
     here("manifest-hex", "The beginning of a manifest, byte by byte.", manifest::manifest_hex),
     here("versions", "The versions that the edits of a manifest lead to.", manifest::versions),
@@ -132,6 +141,11 @@ pub const FIGURES: &[Figure] = &[
         "locks",
         "The locks, in the order in which they are taken; those of a writer are marked.",
         locks::draw,
+    ),
+    here(
+        "stall-onset",
+        "How long writers sleep while they fill one memtable, and where they are stopped.",
+        stall_onset::draw,
     ),
     here(
         "pinned-files",

@@ -29,6 +29,8 @@ mod filter_rates;
 mod merge_comparisons;
 pub(crate) mod broken_level;
 pub(crate) mod four_strategies;
+pub(crate) mod crash_between;
+pub(crate) mod who_waits;
 mod what_survives;
 mod errors_say;
 mod every_byte;
@@ -135,6 +137,18 @@ pub const LABS: &[Lab] = &[
         chapter: 10,
         about: "none, full, tiered, leveled on one trace: bytes written, room, files asked; growth, ratios, levels",
         run: four_strategies::run,
+    },
+    Lab {
+        name: "crash-between",
+        chapter: 12,
+        about: "a flush, call by call, and a crash after each; steps left out; a manifest that is taken over from",
+        run: crash_between::run,
+    },
+    Lab {
+        name: "who-waits",
+        chapter: 13,
+        about: "syncs shared by 1 to 16 writers; the onset of a stall; who goes on while the disk is at work",
+        run: who_waits::run,
     },
     Lab {
         name: "what-survives",
