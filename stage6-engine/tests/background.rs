@@ -281,8 +281,6 @@ fn a_writer_who_would_wait_runs_the_jobs_itself() -> Result<()> {
     db.check_invariants()
 }
 
-/// Neither strategy nor limits are wrong by themselves; together they leave a
-/// writer to wait for a compaction that nobody will ever start.
 #[test]
 fn a_writer_does_not_wait_for_the_log_that_a_thread_makes() -> Result<()> {
     let disk = FaultyVfs::default();
@@ -327,6 +325,8 @@ fn wait_for(is_done: impl Fn() -> bool) -> bool {
     })
 }
 
+/// Neither strategy nor limits are wrong by themselves; together they leave a
+/// writer to wait for a compaction that nobody will ever start.
 #[test]
 fn a_writer_who_waits_for_nothing_is_told_so() -> Result<()> {
     let lazy = || Leveled { level0_files: 100, ..Leveled::default() };
