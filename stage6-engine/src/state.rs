@@ -104,15 +104,13 @@ impl State {
         State { version, ..self.clone() }
     }
 
-    /// A cursor for each source, to be merged.
+    /// A cursor for each source, to be merged. Asked after the reader has its sequence:
+    /// what that sequence sees was inserted before, so a memtable that is empty now has
+    /// nothing for the reader.
     pub(crate) fn cursors(&self) -> Result<Vec<SourceCursor>> {
-        let memtables =
-            std::iter::once(&self.memtable).chain(self.immutables.iter().map(|full| &full.memtable));
-        let tables = self.version.cursors()?;
-        let mut cursors = Vec::with_capacity(1 + self.immutables.len() + tables.len());
-        cursors.extend(memtables.map(|memtable| SourceCursor::Memtable(memtable.cursor())));
-        cursors.extend(tables);
-        Ok(cursors)
+        let current = Some(&self.memtable).filter(|memtable| !memtable.is_empty());
+        let memtables = current.into_iter().chain(self.immutables.iter().map(|full| &full.memtable));
+        self.version.cursors_behind(memtables.map(|memtable| SourceCursor::Memtable(memtable.cursor())))
     }
 }
 
