@@ -56,7 +56,7 @@ pub const TRAILER_BYTES: usize = 5;
 pub const MAX_BLOCK_BYTES: usize = MAX_VALUE_BYTES.saturating_add(1 << 20);
 
 /// Where a stored payload lies; its trailer follows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct BlockHandle {
     /// The offset of its first byte in the file.
     pub offset: u64,

@@ -21,8 +21,8 @@
 //! # The locks, and their order
 //!
 //! A thread takes them in this order. None of the first ten is ever taken by a
-//! reader: what is answered from memory takes no lock at all, and a block that must
-//! be looked for takes that of a shard of the block cache.
+//! reader: what is answered from a memtable or a filter takes no lock at all, a cached
+//! block that of its place, and one that must be read that of the cache's queues.
 //!
 //! | | lock | guards | held for |
 //! |---|---|---|---|

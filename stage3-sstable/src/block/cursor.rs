@@ -113,11 +113,31 @@ impl Block {
         self.payload.get(start..).map_or(self.prefix_start, |offset| usize::from(little_endian(offset)))
     }
 
+    /// The block that shares `payload`, which was found to be one with these counts.
+    #[inline]
+    pub(crate) fn share(payload: &Bytes, prefix_bytes: usize, entries: usize) -> Option<Block> {
+        let counts_start = payload.len().checked_sub(COUNTS_BYTES)?;
+        let offsets_start = counts_start.checked_sub(entries.checked_mul(OFFSET_BYTES)?)?;
+        let heads_start = offsets_start.checked_sub(entries.checked_mul(HEAD_BYTES)?)?;
+        let prefix_start = heads_start.checked_sub(prefix_bytes)?;
+        Block::touch(payload.get(heads_start..)?);
+        Some(Block { payload: payload.clone(), entries, prefix_start, heads_start, offsets_start })
+    }
+
+    /// Its bytes.
+    pub(crate) fn payload(&self) -> &Bytes {
+        &self.payload
+    }
+
+    /// How many bytes its prefix has, and how many entries it holds.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        (self.prefix().len(), self.entries)
+    }
+
     /// Loads a byte of each cache line with heads and offsets, so that they are on
     /// their way together: a search would ask for one after the other.
     #[inline]
-    fn touch(&self) {
-        let searched = self.payload.get(self.heads_start..).unwrap_or_default();
+    fn touch(searched: &[u8]) {
         for line in searched.chunks(CACHE_LINE_BYTES).take(MOST_TOUCHED) {
             black_box(line.first().copied());
         }
@@ -257,7 +277,7 @@ impl Block {
 impl Clone for Block {
     #[inline]
     fn clone(&self) -> Block {
-        self.touch();
+        Block::touch(self.payload.get(self.heads_start..).unwrap_or_default());
         Block { payload: self.payload.clone(), ..*self }
     }
 }

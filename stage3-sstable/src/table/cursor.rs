@@ -56,13 +56,11 @@ impl TableCursor {
         if self.failure.is_some() {
             return;
         }
-        let Some((ordinal, handle)) = ordinal.and_then(|at| Some((at, self.table.index.handle(at)?))) else {
-            return;
-        };
+        let Some(ordinal) = ordinal.filter(|at| *at < self.table.index.len()) else { return };
         self.ordinal = ordinal;
         let block = match self.source {
-            BlockSource::Cache => self.table.block(handle).map(|(block, _)| block),
-            BlockSource::File => self.table.read_block(handle),
+            BlockSource::Cache => self.table.block(ordinal).map(|(block, _)| block),
+            BlockSource::File => self.table.read_block(self.table.handle(ordinal)),
         };
         match block {
             Ok(block) => {
@@ -84,8 +82,7 @@ impl TableCursor {
 
     #[cold]
     fn fail(&mut self, what: Malformed) {
-        let offset = self.table.index.handle(self.ordinal).map_or(0, |handle| handle.offset);
-        self.failure = Some(self.table.file.damage(what, offset));
+        self.failure = Some(self.table.damage(what, self.ordinal));
         self.block.leave();
     }
 

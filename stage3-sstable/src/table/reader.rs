@@ -4,15 +4,15 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use stage2_wal::coding::Decoder;
-use stage2_wal::memtable::error::Result;
+use stage2_wal::coding::{Decoder, Malformed};
+use stage2_wal::memtable::error::{Error, Result};
 use stage2_wal::memtable::key::{InternalKey, Kind};
 use stage2_wal::memtable::lookup::{Answer, Lookup, LookupKey, Observer, Touch};
 use stage2_wal::vfs::ReadFile;
 
 use super::cursor::{BlockSource, TableCursor};
 use crate::block::Block;
-use crate::cache::{BlockCache, next_table};
+use crate::cache::{BlockCache, Slots};
 use crate::footer::Footer;
 use crate::format::{BlockHandle, TRAILER_BYTES};
 use crate::frame::BlockFile;
@@ -52,9 +52,8 @@ pub struct Table {
     pub(crate) index: Index,
     number: u64,
     properties: Properties,
-    cache: Arc<BlockCache>,
-    /// Under which number the cache knows this table.
-    cache_number: u64,
+    /// Its data blocks in the cache.
+    cached: Slots,
 }
 
 impl Table {
@@ -75,7 +74,8 @@ impl Table {
         let properties = read_properties(&file, &metaindex, &footer)?;
         metaindex.check_contiguous(&file, properties.data_bytes, footer.metaindex.offset)?;
         let index = read_index(&file, footer.index, &properties)?;
-        Ok(Table { file, footer, metaindex, index, number, properties, cache, cache_number: next_table() })
+        let cached = Slots::new(cache, index.len());
+        Ok(Table { file, footer, metaindex, index, number, properties, cached })
     }
 
     /// The file's number.
@@ -96,7 +96,7 @@ impl Table {
     /// How much memory the open table occupies outside of the cache, about, in
     /// bytes.
     pub fn memory_bytes(&self) -> usize {
-        size_of::<Table>() + self.index.size_bytes()
+        size_of::<Table>() + self.index.size_bytes() + self.cached.size_bytes()
     }
 
     /// Counts, ranges and sizes.
@@ -131,18 +131,19 @@ impl Table {
         TableCursor::new(Arc::clone(self), BlockSource::File)
     }
 
-    /// The data block at `handle`, and whether the cache had it.
+    /// The data block with this ordinal, and whether the cache had it.
     #[inline]
-    pub(super) fn block(&self, handle: BlockHandle) -> Result<(Block, bool)> {
-        match self.cache.get(self.cache_number, handle.offset) {
+    pub(super) fn block(&self, ordinal: usize) -> Result<(Block, bool)> {
+        match self.cached.get(ordinal) {
             Some(block) => Ok((block, true)),
-            None => Ok((self.load_block(handle)?, false)),
+            None => Ok((self.load_block(ordinal)?, false)),
         }
     }
 
-    fn load_block(&self, handle: BlockHandle) -> Result<Block> {
-        let block = self.read_block(handle)?;
-        self.cache.insert(self.cache_number, handle.offset, block.clone());
+    #[cold]
+    fn load_block(&self, ordinal: usize) -> Result<Block> {
+        let block = self.read_block(self.handle(ordinal))?;
+        self.cached.keep(ordinal, &block);
         Ok(block)
     }
 
@@ -151,29 +152,33 @@ impl Table {
         let payload = self.file.read(handle)?;
         Block::parse(payload).map_err(|what| self.file.damage(what, handle.offset))
     }
-}
 
-/// Asks the cache once for each block: some 4,000 times for a table of 16 MiB.
-impl Drop for Table {
-    fn drop(&mut self) {
-        let handles = (0..self.index.len()).filter_map(|ordinal| self.index.handle(ordinal));
-        handles.for_each(|handle| self.cache.remove(self.cache_number, handle.offset));
+    /// Where the block with this ordinal lies, which is below the number of blocks.
+    pub(super) fn handle(&self, ordinal: usize) -> BlockHandle {
+        self.index.handle(ordinal).unwrap_or_default()
+    }
+
+    /// `what` as damage of the block with this ordinal.
+    #[cold]
+    pub(super) fn damage(&self, what: Malformed, ordinal: usize) -> Error {
+        self.file.damage(what, self.handle(ordinal).offset)
     }
 }
 
 impl Lookup for Table {
     fn lookup<O: Observer>(&self, key: &LookupKey<'_>, observer: &mut O) -> Result<Answer> {
-        let Some(handle) = self.index.handle(self.index.find(key.key)) else {
+        let ordinal = self.index.find(key.key);
+        if ordinal >= self.index.len() {
             return Ok(Answer::Absent);
-        };
-        let (block, cached) = self.block(handle)?;
-        observer.observe(|| touch(handle, cached));
-        answer(block, key.key).map_err(|what| self.file.damage(what, handle.offset))
+        }
+        let (block, cached) = self.block(ordinal)?;
+        observer.observe(|| touch(self.handle(ordinal), cached));
+        answer(block, key.key).map_err(|what| self.damage(what, ordinal))
     }
 }
 
 #[inline]
-fn answer(block: Block, key: InternalKey<'_>) -> Result<Answer, stage2_wal::coding::Malformed> {
+fn answer(block: Block, key: InternalKey<'_>) -> Result<Answer, Malformed> {
     Ok(match block.get(key)? {
         Some((Kind::Value, sequence, value)) => Answer::Value { value, sequence },
         Some((Kind::Deletion, sequence, _)) => Answer::Deleted { sequence },
