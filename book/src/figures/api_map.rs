@@ -27,9 +27,9 @@ const TYPES: [Type; 7] = [
     Type { name: "Builder", opens: "impl Builder {", source: DB, column: 0 },
     Type { name: "WriteBatch", opens: "impl WriteBatch {", source: BATCH, column: 0 },
     Type { name: "Db", opens: "impl Db {", source: DB, column: 1 },
-    Type { name: "Commit", opens: "impl Commit {", source: WRITE, column: 2 },
-    Type { name: "Snapshot", opens: "impl Snapshot {", source: DB, column: 2 },
     Type { name: "Read", opens: "pub trait Read: sealed::Source {", source: READ, column: 2 },
+    Type { name: "Snapshot", opens: "impl Snapshot {", source: DB, column: 2 },
+    Type { name: "Commit", opens: "impl Commit {", source: WRITE, column: 2 },
     Type { name: "DbCursor", opens: "impl DbCursor {", source: SCAN, column: 3 },
 ];
 

@@ -36,6 +36,7 @@ mod locks;
 mod stall_onset;
 mod pinned;
 mod crash_matrix;
+mod peers;
 mod api_map;
 
 use std::error::Error;
@@ -153,6 +154,21 @@ pub const FIGURES: &[Figure] = &[
         pinned::draw,
     ),
     here("crash-matrix", "A crash after every call, in every way it may go.", crash_matrix::draw),
+    here(
+        "machine-limits",
+        "What the machine of the comparison takes for the parts of an operation, in ns.",
+        peers::limits,
+    ),
+    here(
+        "peer-ratios",
+        "Operations per second, × those of the best log-structured peer. Dashed: as fast, and twice as fast.",
+        peers::ratios,
+    ),
+    here(
+        "peer-costs",
+        "Processor time of an operation, background work included, here and with the log-structured peer that needs least.",
+        peers::costs,
+    ),
     here("api-map", "What a user of the library holds, and what each of them can be asked.", api_map::draw),
 ];
 

@@ -31,9 +31,11 @@ pub(crate) mod broken_level;
 pub(crate) mod four_strategies;
 pub(crate) mod crash_between;
 pub(crate) mod who_waits;
+mod where_time_goes;
 mod what_survives;
 mod errors_say;
 mod every_byte;
+mod page_writes;
 
 use std::error::Error;
 use std::fmt::Display;
@@ -151,6 +153,12 @@ pub const LABS: &[Lab] = &[
         run: who_waits::run,
     },
     Lab {
+        name: "where-time-goes",
+        chapter: 17,
+        about: "what a get or a put of each kind touches; the same records in a sorted map",
+        run: where_time_goes::run,
+    },
+    Lab {
         name: "what-survives",
         chapter: 18,
         about: "twelve writes in seven ways; the process dies, or the power fails: what comes back",
@@ -167,6 +175,12 @@ pub const LABS: &[Lab] = &[
         chapter: APPENDIX,
         about: "every byte of a small database with the name of its field; vectors for other readers",
         run: every_byte::run,
+    },
+    Lab {
+        name: "page-writes",
+        chapter: APPENDIX,
+        about: "the same writes into the leaves of a B+ tree and into this database: bytes written, room taken",
+        run: page_writes::run,
     },
 ];
 
