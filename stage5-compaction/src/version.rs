@@ -222,7 +222,8 @@ impl Version {
 }
 
 /// Which of two files of level 0 is newer: each holds the sequences of its own
-/// flush, and no others.
+/// flush, and no others. Where one large log became two files, these share its sequences,
+/// but no user key: either may stand before the other.
 fn newness(file: &TableFile) -> (u64, u64) {
     (file.meta().last_sequence, file.meta().first_sequence)
 }

@@ -36,10 +36,15 @@ const TOUCHED_TOGETHER: usize = 16;
 /// because to grow is to copy; room that nobody uses is never given by the system.
 const SMALL_ENTRY_BYTES: u64 = 64;
 
+/// A run of so many bytes of keys and values is worth the work of two threads.
+const LARGE_BYTES: usize = 16 << 20;
+
 /// Entries of logs.
 #[derive(Debug)]
 pub(crate) struct Run<'a> {
     entries: Vec<Placed<'a>>,
+    /// What their keys and values take in the logs.
+    bytes: usize,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -57,17 +62,26 @@ impl<'a> Placed<'a> {
 impl<'a> Run<'a> {
     /// A run without an entry, for logs of `log_bytes`.
     pub(crate) fn for_bytes(log_bytes: u64) -> Run<'a> {
-        Run { entries: Vec::with_capacity((log_bytes / SMALL_ENTRY_BYTES) as usize) }
+        Run { entries: Vec::with_capacity((log_bytes / SMALL_ENTRY_BYTES) as usize), bytes: 0 }
     }
 
     /// Adds `entries`, in any order.
     pub(crate) fn add(&mut self, entries: impl Iterator<Item = Entry<'a>>) {
-        self.entries.extend(entries.map(|entry| Placed { heads: KeyHeads::of(entry.key), entry }));
+        let bytes = &mut self.bytes;
+        self.entries.extend(entries.map(|entry| {
+            *bytes += entry.key.len() + entry.value.len();
+            Placed { heads: KeyHeads::of(entry.key), entry }
+        }));
     }
 
     /// Whether it holds no entry.
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    /// Whether it is worth the work of two threads.
+    pub(crate) fn is_large(&self) -> bool {
+        self.bytes >= LARGE_BYTES
     }
 
     /// Brings its entries into the one order.
@@ -84,8 +98,16 @@ impl<'a> Run<'a> {
 
     /// A cursor over it, once it is sorted; stands on no entry yet.
     pub(crate) fn cursor(&self) -> RunCursor<'_> {
-        debug_assert!(self.entries.is_sorted_by_key(Placed::key), "INV-RUN-2");
-        RunCursor { entries: &self.entries, place: self.entries.len() }
+        RunCursor::over(&self.entries)
+    }
+
+    /// Two cursors, over about half of the entries each. All entries of a user key are in
+    /// the same half, so that what hides another entry is found beside it.
+    pub(crate) fn halves(&self) -> [RunCursor<'_>; 2] {
+        let middle = self.entries.get(self.entries.len() / 2).map_or(&b""[..], |placed| placed.entry.key);
+        let begin = self.entries.partition_point(|placed| placed.entry.key < middle);
+        let (lower, upper) = self.entries.split_at(begin);
+        [RunCursor::over(lower), RunCursor::over(upper)]
     }
 }
 
@@ -98,6 +120,11 @@ pub(crate) struct RunCursor<'a> {
 }
 
 impl<'a> RunCursor<'a> {
+    fn over(entries: &'a [Placed<'a>]) -> RunCursor<'a> {
+        debug_assert!(entries.is_sorted_by_key(Placed::key), "INV-RUN-2");
+        RunCursor { entries, place: entries.len() }
+    }
+
     fn entry(&self) -> &'a Entry<'a> {
         &self.entries[self.place].entry
     }
@@ -190,7 +217,27 @@ mod tests {
         ]
     }
 
+    fn all(cursor: &mut RunCursor<'_>) -> Vec<(Vec<u8>, u64, Kind, Vec<u8>)> {
+        cursor.seek_to_first();
+        std::iter::from_fn(|| here(cursor).inspect(|_| cursor.next())).collect()
+    }
+
     proptest! {
+        #[test]
+        fn halves_hold_all_entries_and_share_no_user_key(
+            written in proptest::collection::vec(keys(), 0..60),
+        ) {
+            let mut run = Run::for_bytes(0);
+            let entry = |(key, sequence)| Entry { sequence, kind: Kind::Value, key, value: b"" };
+            run.add(written.iter().map(Vec::as_slice).zip(1..).map(entry));
+            run.sort();
+            let [lower, upper] = run.halves().map(|mut half| all(&mut half));
+            if let (Some(last), Some(first)) = (lower.last(), upper.first()) {
+                prop_assert!(last.0 < first.0);
+            }
+            prop_assert_eq!([lower, upper].concat(), all(&mut run.cursor()));
+        }
+
         #[test]
         fn a_run_moves_like_a_memtable_of_the_same_entries(
             written in proptest::collection::vec((keys(), proptest::bool::ANY), 0..120),

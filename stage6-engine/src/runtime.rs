@@ -9,7 +9,8 @@
 //!
 //! **INV-RUNTIME-1** The engine takes these four from here and from nowhere else.
 //! So on a [`SimRuntime`] and a `SimVfs` the same calls give the same files, byte
-//! for byte.
+//! for byte. One thread more is borrowed, where the runtime has threads, until a database
+//! is open whose large log becomes two tables at the same time.
 
 use std::fmt;
 use std::time::{Duration, Instant};

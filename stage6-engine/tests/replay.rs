@@ -62,6 +62,38 @@ fn logs_become_one_table_and_more_only_beyond_what_memory_may_hold() -> Result<(
     Ok(())
 }
 
+/// Twice the same keys, newer values and deletions in the second round: what is hidden
+/// must stay so, whichever table it is in.
+#[test]
+fn a_large_log_becomes_two_tables_whose_keys_are_apart() -> Result<()> {
+    let disk = SimVfs::new();
+    let large = || Db::builder().memtable_bytes(64 << 20).database_id(7);
+    let db = large().open_vfs(Arc::new(disk.clone()))?;
+    for write in 0..9_000u32 {
+        db.put((write * 7 % 9_000).to_string(), [1; 2_000])?;
+    }
+    for write in 0..9_000u32 {
+        let key = (write * 11 % 9_000).to_string();
+        if write % 3 == 0 {
+            db.delete(key)?
+        } else {
+            db.put(key, write.to_string())?
+        };
+    }
+    let (written, image) = (contents(&db)?, disk.image());
+    for (builder, expected) in [(large(), 2), (large().runtime(Arc::new(SimRuntime::new(1))), 1)] {
+        let disk = SimVfs::from_image(&image);
+        let db = builder.open_vfs(Arc::new(disk.clone()))?;
+        assert_eq!((db.recovery_report().tables_written, tables(&disk)?), (expected, expected));
+        assert_eq!(contents(&db)?, written);
+        db.check_invariants()?;
+        assert!(db.verify()?.is_sound());
+        db.compact_range(..)?;
+        assert_eq!(contents(&db)?, written);
+    }
+    Ok(())
+}
+
 #[test]
 fn a_reader_of_many_logs_writes_nothing_and_sees_all_of_them() -> Result<()> {
     let (image, written) = many_logs()?;
