@@ -29,6 +29,7 @@ mod five_answers;
 mod merge_tree;
 mod amplification;
 mod levels;
+mod one_pick;
 mod manifest;
 mod file_map;
 mod flush_order;
@@ -129,6 +130,11 @@ pub const FIGURES: &[Figure] = &[
     ),
     stage("amplification", "What four strategies cost on the same writes.", amplification::draw),
     here("levels", "A tree that fills: every file at its place on the line of keys.", levels::draw),
+    here(
+        "one-pick",
+        "One pick: the file that drags least along, what it overlaps, and both levels afterwards.",
+        one_pick::draw,
+    ),
     here(
         "file-map",
         "The power failed between a table and its edit: which files count, and who says so.",

@@ -108,7 +108,7 @@ fn broken_level(out: &mut Output) -> Outcome {
     Ok(())
 }
 
-fn ask(version: &Version, key: &str, sequence: Sequence) -> Result<(Answer, String)> {
+pub(crate) fn ask(version: &Version, key: &str, sequence: Sequence) -> Result<(Answer, String)> {
     let mut touched = Vec::new();
     let answer = version.lookup(&LookupKey::new(key.as_bytes(), sequence), &mut touched)?;
     let table = |touch: &Touch| match touch {
@@ -119,7 +119,7 @@ fn ask(version: &Version, key: &str, sequence: Sequence) -> Result<(Answer, Stri
     Ok((answer, if asked.is_empty() { "none".to_owned() } else { asked.join(", ") }))
 }
 
-fn in_words(answer: &Answer) -> String {
+pub(crate) fn in_words(answer: &Answer) -> String {
     match answer {
         Answer::Value { value, sequence } => format!("\"{}\" of {sequence}", value.escape_ascii()),
         Answer::Deleted { sequence } => format!("deleted by {sequence}"),
@@ -128,13 +128,13 @@ fn in_words(answer: &Answer) -> String {
 }
 
 /// A simulated disk, and what pours tables into it.
-struct Shop {
-    factory: TableFactory,
-    cache: Arc<TableCache>,
+pub(crate) struct Shop {
+    pub(crate) factory: TableFactory,
+    pub(crate) cache: Arc<TableCache>,
 }
 
 impl Shop {
-    fn new() -> Shop {
+    pub(crate) fn new() -> Shop {
         let vfs = Arc::new(SimVfs::without_trace());
         let database = DatabaseId(9);
         let cache = TableCache::new(vfs.clone(), database, Arc::new(BlockCache::new(1 << 20)), 8);
@@ -142,7 +142,7 @@ impl Shop {
         Shop { factory: TableFactory { vfs, database, numbers, options }, cache }
     }
 
-    fn table(&self, writes: &[Write]) -> Result<FileMeta> {
+    pub(crate) fn table(&self, writes: &[Write]) -> Result<FileMeta> {
         let memtable = Arc::new(MemTable::new());
         for (key, sequence, value) in writes {
             let kind = if value.is_some() { Kind::Value } else { Kind::Deletion };
@@ -159,7 +159,7 @@ impl Shop {
         Ok(table.meta.clone())
     }
 
-    fn version(&self, added: Vec<(usize, FileMeta)>) -> std::result::Result<Version, String> {
+    pub(crate) fn version(&self, added: Vec<(usize, FileMeta)>) -> std::result::Result<Version, String> {
         let edit = VersionEdit { added, ..VersionEdit::default() };
         Version::default().apply(&edit, &self.cache)
     }

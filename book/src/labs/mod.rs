@@ -29,6 +29,8 @@ mod filter_rates;
 mod merge_comparisons;
 pub(crate) mod broken_level;
 pub(crate) mod four_strategies;
+mod which_file;
+mod back_from_the_dead;
 pub(crate) mod crash_between;
 pub(crate) mod who_waits;
 mod where_time_goes;
@@ -139,6 +141,18 @@ pub const LABS: &[Lab] = &[
         chapter: 10,
         about: "none, full, tiered, leveled on one trace: bytes written, room, files asked; growth, ratios, levels",
         run: four_strategies::run,
+    },
+    Lab {
+        name: "which-file",
+        chapter: 11,
+        about: "the first plans of leveled compaction, one by one; four rules for which file of a level goes down",
+        run: which_file::run,
+    },
+    Lab {
+        name: "back-from-the-dead",
+        chapter: 11,
+        about: "merges that break a rule: deletions dropped early, a file past an older one, an overlap left behind",
+        run: back_from_the_dead::run,
     },
     Lab {
         name: "crash-between",
