@@ -121,6 +121,30 @@ fn counts_that_want_more_than_there_is_are_malformed() {
     }
 }
 
+#[test]
+fn what_does_not_end_where_the_next_begins_is_no_entry() {
+    for value_length in 0..0x80 {
+        let mut payload = fruit().to_vec();
+        payload[3] = value_length;
+        let block = Block::parse(payload.into()).unwrap();
+        let is_entry = value_length == 5;
+        assert_eq!(block.cursor().seek_to_first().is_ok(), is_entry, "{value_length}");
+        assert_eq!(block.check().is_ok(), is_entry, "{value_length}");
+    }
+}
+
+#[test]
+fn lengths_whose_sum_wraps_around_to_the_right_end_are_no_entry() {
+    use stage2_wal::coding::varint;
+    for [suffix_length, value_length] in [[u64::MAX, 1], [1, u64::MAX]] {
+        let lengths = varint(suffix_length).chain(varint(value_length));
+        let entry: Vec<u8> = [1, 9].into_iter().chain(lengths).collect();
+        let head_offset_and_counts = [0, 0, 0, 0, 0, 0, 0, 0, 1, 0];
+        let block = Block::parse([&entry[..], &head_offset_and_counts].concat().into()).unwrap();
+        assert!(block.cursor().seek_to_first().is_err(), "{suffix_length} and {value_length}");
+    }
+}
+
 /// Asks a block everything that can be asked.
 fn exercise(payload: &[u8]) {
     let Ok(block) = Block::parse(Bytes::copy_from_slice(payload)) else { return };

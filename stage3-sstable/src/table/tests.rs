@@ -225,6 +225,24 @@ fn verification_finds_properties_that_lie_under_a_right_checksum() {
 }
 
 #[test]
+fn verification_finds_separators_that_lie_under_a_right_checksum() {
+    let disk = fruit(Codec::None);
+    let handle = disk.open().unwrap().footer.index;
+    for (first, last, expected) in
+        [(b'a', b"kiwi", "is above its separator"), (b'l', b"zzzz", "is below its block's range")]
+    {
+        let changed = with_block(&disk, handle, |payload| {
+            assert_eq!(payload[3], b'b');
+            payload[3] = first;
+            let at = payload.windows(4).position(|bytes| bytes == b"kiwi").unwrap();
+            payload[at..at + 4].copy_from_slice(last);
+        });
+        let error = changed.open().unwrap().verify().unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+}
+
+#[test]
 fn an_entry_that_is_none_under_a_right_checksum_is_corruption_wherever_it_is_met() {
     let disk = fruit(Codec::None);
     let handle = disk.open().unwrap().index.handle(0).unwrap();
@@ -279,8 +297,10 @@ fn a_block_with_its_trailer_stays_within_its_size_unless_one_entry_does_not() {
     for number in 0..2_000_u64 {
         // Some share a long prefix and some none; one value is larger than a block.
         let user_key = format!("{:07}{}", number * 37, "x".repeat(number as usize % 50));
-        let value = vec![b'v'; if number == 777 { 5_000 } else { (number * 31 % 300) as usize }];
-        builder.add(InternalKey::new(user_key.as_bytes(), number + 1), Kind::Value, &value).unwrap();
+        let value = vec![b'v'; if number == 777 { 5_000 } else { (number * 31 % 120) as usize }];
+        // Of four bytes as a varint, as the size of a block counts it.
+        let sequence = (1 << 21) + number;
+        builder.add(InternalKey::new(user_key.as_bytes(), sequence), Kind::Value, &value).unwrap();
     }
     builder.finish().unwrap();
     let table = disk.open().unwrap();
