@@ -24,6 +24,7 @@ mod record_hex;
 mod flip_map;
 mod sync_timeline;
 mod table;
+mod block_search;
 mod filter_bits;
 mod five_answers;
 mod merge_tree;
@@ -104,6 +105,7 @@ pub const FIGURES: &[Figure] = &[
         flip_map::draw,
     ),
     here("sync-timeline", "Sixteen writes, synced after each, after four, and once.", sync_timeline::draw),
+    here("block-search", "A search among fifteen entries: many heads, few entries.", block_search::draw),
     here("block-hex", "A data block, byte by byte.", table::block_hex),
     here("table-map", "A table from its first byte to its last, and where the footer points.", table::map),
     here("index-hex", "The index of a table, byte by byte.", table::index_hex),

@@ -24,6 +24,9 @@ mod flipped_bits;
 pub(crate) mod torn_or_damaged;
 mod sync_groups;
 mod left_out_syncs;
+pub mod classic_block;
+pub mod block_looks;
+mod sorted_keys;
 mod table_reads;
 mod filter_rates;
 mod merge_comparisons;
@@ -111,6 +114,12 @@ pub const LABS: &[Lab] = &[
         chapter: 4,
         about: "each sync of the journal left out, and every crash: what is lost then; and all disks of one crash",
         run: left_out_syncs::run,
+    },
+    Lab {
+        name: "sorted-keys",
+        chapter: 5,
+        about: "where the bytes of an entry go; two layouts of a block; blocks of 1 to 64 KiB",
+        run: sorted_keys::run,
     },
     Lab {
         name: "table-reads",
