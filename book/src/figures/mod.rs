@@ -25,6 +25,7 @@ mod flip_map;
 mod sync_timeline;
 mod table;
 mod block_search;
+mod seek_gaps;
 mod filter_bits;
 mod five_answers;
 mod merge_tree;
@@ -112,11 +113,7 @@ pub const FIGURES: &[Figure] = &[
     here("metaindex-hex", "The metaindex of a table, byte by byte.", table::metaindex_hex),
     here("properties-hex", "What a table says about itself, byte by byte.", table::properties_hex),
     here("footer-hex", "The footer of a table: where reading begins.", table::footer_hex),
-    here(
-        "index-gaps",
-        "Blocks on the line of keys, the separators between them, and where seeks lead.",
-        table::gaps,
-    ),
+    here("seek-gaps", "Seeks into the gaps of a table, and the blocks that they read.", seek_gaps::draw),
     here("filter-bits", "The bits of a filter, and those that four keys ask for.", filter_bits::draw),
     here("filter-hex", "A standard filter, byte by byte.", table::filter_hex),
     here("blocked-filter-hex", "A blocked filter, byte by byte.", table::blocked_filter_hex),

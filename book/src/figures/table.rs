@@ -1,10 +1,9 @@
-//! A small table and its parts: a map of the file, the bytes of each kind of block, and what
-//! lies between two blocks.
+//! A small table and its parts: a map of the file, and the bytes of each kind of block.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use stage1_memtable::key::{InternalKey, Kind, OwnedKey};
+use stage1_memtable::key::{InternalKey, Kind};
 use stage2_wal::identity::{DatabaseId, file_salt};
 use stage2_wal::layout::{Part, refined};
 use stage2_wal::vfs::{FileId, SimVfs, Vfs};
@@ -16,7 +15,7 @@ use stage4_bloom::filtered::{FilteredTableBuilder, FilteredTableOptions};
 use stage4_bloom::policy::{FilterPolicy, meta_block_name};
 use stage4_bloom::{blocked, bloom};
 
-use super::svg::{Anchor, Area, CHARACTER, Drawing, LINE};
+use super::svg::{Anchor, Area, Drawing, LINE};
 use super::{Drawn, hex};
 
 const FILE: FileId = FileId::Table(2);
@@ -153,65 +152,4 @@ fn described(contents: &Contents) -> (&'static str, String) {
         Contents::Index(_) => ("k3", "index: a separator for each data block".to_owned()),
         Contents::Footer(_) => ("k6", "footer, 64 bytes".to_owned()),
     }
-}
-
-/// Blocks on the line of keys, the separators between them, and where seeks lead.
-pub(super) fn gaps() -> Drawn {
-    let sample = sample()?;
-    let data: Vec<(Vec<String>, &OwnedKey)> = sample
-        .parts
-        .iter()
-        .filter_map(|part| match &part.contents {
-            Ok(Contents::Data { block, separator, .. }) => Some((keys_of(block), separator)),
-            _ => None,
-        })
-        .collect();
-    let mut drawing = Drawing::new();
-    let mut x = 0.0;
-    let mut words = Vec::new();
-    let mut place_of = std::collections::BTreeMap::new();
-    let mut ends = Vec::new();
-    for (index, (keys, separator)) in data.iter().enumerate() {
-        let width: f64 = keys.iter().map(|key| key.len() as f64 * CHARACTER + 12.0).sum::<f64>() + 8.0;
-        drawing.area("k0", Area::new(x, 0.0, width, 34.0));
-        drawing.words("faint", Anchor::Start, (x, 50.0), format!("block {index}"));
-        let mut left = x + 10.0;
-        for key in keys {
-            drawing.words("", Anchor::Start, (left, 22.0), key);
-            place_of.insert(key.clone(), left + key.len() as f64 * CHARACTER / 2.0);
-            left += key.len() as f64 * CHARACTER + 12.0;
-        }
-        let shown = format!("{}", separator.user_key.escape_ascii());
-        let middle = x + width + 17.0;
-        drawing.line("dashed", (middle, -2.0), (middle, 66.0));
-        drawing.words("small", Anchor::Middle, (middle, 80.0), format!("≤ \"{shown}\""));
-        words.push(format!("Block {index} holds {} and has the separator {shown:?}.", keys.join(", ")));
-        ends.push(separator.user_key.clone());
-        x += width + 34.0;
-    }
-    let sought = ["ap", "b", "blue", "cat", "d", "lemon"];
-    for (row, key) in (0..).zip(sought) {
-        let y = 108.0 + LINE * f64::from(row);
-        let block = ends.iter().position(|end| key.as_bytes() <= &end[..]);
-        let found = place_of.keys().find(|stored| stored.as_str() >= key);
-        let block =
-            block.map_or_else(|| "behind the last block".to_owned(), |block| format!("block {block}"));
-        let found = found.map_or_else(|| "the end".to_owned(), |found| format!("stands on {found}"));
-        for (left, text) in [(0.0, format!("seek {key}")), (96.0, block.clone()), (260.0, found.clone())] {
-            drawing.words("small", Anchor::Start, (left, y), text);
-        }
-        words.push(format!("A seek to {key} goes to {block}, {found}."));
-    }
-    Ok((drawing, words.join(" ")))
-}
-
-fn keys_of(block: &stage3_sstable::block::Block) -> Vec<String> {
-    let mut cursor = block.cursor();
-    let mut keys = Vec::new();
-    let mut moved = cursor.seek_to_first();
-    while let (Ok(()), Some(key)) = (&moved, cursor.key()) {
-        keys.push(key.user_key.escape_ascii().to_string());
-        moved = cursor.advance();
-    }
-    keys
 }

@@ -28,6 +28,7 @@ pub mod classic_block;
 pub mod block_looks;
 mod sorted_keys;
 mod table_reads;
+pub mod seek_gaps;
 mod filter_rates;
 mod merge_comparisons;
 pub(crate) mod broken_level;
@@ -126,6 +127,12 @@ pub const LABS: &[Lab] = &[
         chapter: 6,
         about: "every read of a table: to open it, to ask it, and when it stays open or not",
         run: table_reads::run,
+    },
+    Lab {
+        name: "seek-gaps",
+        chapter: 7,
+        about: "a seek into every gap of a table, walks over its borders, and a cursor that meets damage",
+        run: seek_gaps::run,
     },
     Lab {
         name: "filter-rates",

@@ -50,9 +50,9 @@ struct Shelf {
 
 /// A file that notes what is read of it.
 #[derive(Debug)]
-struct Noted {
-    file: Arc<dyn ReadFile>,
-    reads: Arc<Mutex<Vec<(u64, usize)>>>,
+pub(super) struct Noted {
+    pub(super) file: Arc<dyn ReadFile>,
+    pub(super) reads: Arc<Mutex<Vec<(u64, usize)>>>,
 }
 
 impl ReadFile for Noted {
