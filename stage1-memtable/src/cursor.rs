@@ -59,6 +59,13 @@ pub trait Cursor {
     fn standing(&self) -> Option<(InternalKey<'_>, Kind)> {
         self.is_valid().then(|| (self.key(), self.kind()))
     }
+    /// Whether the cursor knows, without a move, that no entry before this one has the
+    /// same user key: that it is the newest version here. `false` is no answer. What a
+    /// scan backward asks, so that it need not go on to see where a key's versions end.
+    #[inline]
+    fn is_surely_newest(&self) -> bool {
+        false
+    }
     /// The error that ended this cursor, if one did.
     fn status(&self) -> Result<()>;
 

@@ -178,6 +178,11 @@ impl Cursor for ConcatCursor {
         self.open.as_ref()?.1.standing()
     }
 
+    #[inline]
+    fn is_surely_newest(&self) -> bool {
+        self.entry().is_surely_newest()
+    }
+
     fn status(&self) -> Result<()> {
         self.failure.clone().map_or(Ok(()), Err)
     }

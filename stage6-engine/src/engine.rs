@@ -121,7 +121,12 @@ impl Engine {
 
     #[inline]
     pub(crate) fn check_open(&self) -> Result<()> {
-        if self.is_closed.load(Ordering::Acquire) { Err(Error::Closed) } else { Ok(()) }
+        if self.is_open() { Ok(()) } else { Err(Error::Closed) }
+    }
+
+    #[inline]
+    pub(crate) fn is_open(&self) -> bool {
+        !self.is_closed.load(Ordering::Acquire)
     }
 
     /// The directory, for messages.

@@ -165,7 +165,7 @@ fn data_block(part: Part<Contents>) -> Option<(u64, Vec<OwnedKey>, OwnedKey)> {
     let mut cursor = block.cursor();
     let mut keys = Vec::new();
     let mut moved = cursor.seek_to_first();
-    while let (Ok(()), Some(key)) = (&moved, cursor.key()) {
+    while let (Ok(true), Some(key)) = (&moved, cursor.key()) {
         keys.push(key.to_owned());
         moved = cursor.advance();
     }

@@ -283,7 +283,7 @@ fn ends_of(block: &Block) -> (Vec<u8>, Vec<u8>) {
     let mut cursor = block.cursor();
     let moved = cursor.seek_to_first();
     let first = cursor.key().map_or(Vec::new(), |key| key.user_key.to_vec());
-    let moved = moved.and_then(|()| cursor.seek_to_last());
+    let moved = moved.and_then(|_| cursor.seek_to_last());
     debug_assert!(moved.is_ok(), "{moved:?}");
     let last = cursor.key().map_or(Vec::new(), |key| key.user_key.to_vec());
     (first, last)

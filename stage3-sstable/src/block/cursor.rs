@@ -8,8 +8,10 @@ use std::hint::black_box;
 
 use bytes::{Buf, Bytes};
 use stage2_wal::coding::Malformed;
-use stage2_wal::memtable::key::{InternalKey, Kind, MAX_SEQUENCE, Sequence, compare_user_keys};
+use stage2_wal::memtable::key::{InternalKey, Kind, Sequence, compare_user_keys};
 
+use super::entry::Entry;
+use super::whole_key::WholeKey;
 use super::{COUNTS_BYTES, HEAD_BYTES, OFFSET_BYTES, head_of};
 
 /// How far apart bytes lie of which each is in a cache line of its own.
@@ -156,8 +158,7 @@ impl Block {
     /// Decodes what lies between two offsets.
     #[inline]
     fn entry_between(&self, start: usize, end: usize) -> Result<Entry, Malformed> {
-        let bytes = self.payload.get(..end).unwrap_or_default();
-        Entry::decode(bytes, start).ok_or_else(|| malformed(start, "not an entry"))
+        Entry::decode(&self.payload, start, end).ok_or_else(|| not_an_entry(start))
     }
 
     /// The position of the first entry at or behind `target`, or the number of
@@ -166,13 +167,19 @@ impl Block {
     /// # Errors
     /// [`Malformed`] when an entry that had to be compared is none.
     pub fn position_of(&self, target: InternalKey<'_>) -> Result<usize, Malformed> {
+        Ok(self.place_of(target)?.0)
+    }
+
+    /// The same, and the entry there if the search came to decode it.
+    #[inline]
+    fn place_of(&self, target: InternalKey<'_>) -> Result<(usize, Option<Entry>), Malformed> {
         let prefix = self.prefix();
         let (front, suffix) = target.user_key.split_at(target.user_key.len().min(prefix.len()));
-        Ok(match compare_user_keys(front, prefix) {
-            Ordering::Less => 0,
-            Ordering::Greater => self.entries,
-            Ordering::Equal => self.search(suffix, target.sequence)?.0,
-        })
+        match compare_user_keys(front, prefix) {
+            Ordering::Less => Ok((0, None)),
+            Ordering::Greater => Ok((self.entries, None)),
+            Ordering::Equal => self.search(suffix, target.sequence),
+        }
     }
 
     /// The position of the first entry at or behind the key with this suffix, and
@@ -246,19 +253,19 @@ impl Block {
 
     #[inline]
     fn suffix(&self, entry: &Entry) -> &[u8] {
-        self.payload.get(entry.suffix_start..entry.value_start).unwrap_or_default()
+        self.payload.get(entry.suffix()).unwrap_or_default()
     }
 
     #[inline]
     fn value(&self, entry: &Entry) -> &[u8] {
-        self.payload.get(entry.value_start..entry.value_end).unwrap_or_default()
+        self.payload.get(entry.value()).unwrap_or_default()
     }
 
     /// The value, sharing the block's bytes. An [`Entry`] of this block lies
     /// within it, so the slice cannot be out of bounds.
     #[inline]
     fn value_owned(&self, entry: &Entry) -> Bytes {
-        self.payload.slice(entry.value_start..entry.value_end)
+        self.payload.slice(entry.value())
     }
 
     /// A cursor over the block that shares its bytes; it stands on no entry yet.
@@ -288,59 +295,6 @@ impl fmt::Debug for Block {
     }
 }
 
-/// Where the parts of one entry lie in its block, and what it says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Entry {
-    pub(super) kind: Kind,
-    pub(super) sequence: Sequence,
-    pub(super) suffix_start: usize,
-    pub(super) value_start: usize,
-    pub(super) value_end: usize,
-}
-
-impl Entry {
-    /// Reads the entry that starts at `start` and ends with `bytes`. Written out
-    /// instead of with a [`Decoder`](stage2_wal::coding::Decoder) because every step
-    /// of a scan comes here.
-    #[inline]
-    fn decode(bytes: &[u8], start: usize) -> Option<Entry> {
-        let kind = Kind::from_byte(*bytes.get(start)?)?;
-        let (sequence, at) = varint(bytes, start.checked_add(1)?)?;
-        let (suffix_bytes, at) = varint(bytes, at)?;
-        let (value_bytes, suffix_start) = varint(bytes, at)?;
-        let value_start = suffix_start.checked_add(usize::try_from(suffix_bytes).ok()?)?;
-        let value_end = value_start.checked_add(usize::try_from(value_bytes).ok()?)?;
-        let sound = value_end == bytes.len() && sequence <= MAX_SEQUENCE;
-        sound.then_some(Entry { kind, sequence, suffix_start, value_start, value_end })
-    }
-}
-
-/// The varint at `at`, and where it ends, as a [`Decoder`](stage2_wal::coding::Decoder)
-/// reads it. One byte is the common case for a length, and a few are for a sequence.
-#[inline]
-pub(super) fn varint(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
-    let byte = *bytes.get(at)?;
-    if byte < 0x80 {
-        return Some((u64::from(byte), at.wrapping_add(1)));
-    }
-    let (mut value, mut shift, mut at) = (u64::from(byte & 0x7f), 7, at.wrapping_add(1));
-    loop {
-        let byte = *bytes.get(at)?;
-        at = at.wrapping_add(1);
-        if shift == 63 && byte > 1 {
-            return None;
-        }
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte < 0x80 {
-            return Some((value, at));
-        }
-        shift = u32::wrapping_add(shift, 7);
-    }
-}
-
-/// Room for the key that most cursors never outgrow, so that they ask for memory once.
-const TYPICAL_KEY_BYTES: usize = 64;
-
 /// A position in a block. Without a block, or behind either end, it stands on no
 /// entry.
 #[derive(Debug, Default)]
@@ -348,18 +302,13 @@ pub struct BlockCursor {
     block: Option<Block>,
     position: usize,
     entry: Option<Entry>,
-    /// The key of the entry: the block's prefix, once, and the entry's suffix.
-    key: Vec<u8>,
-    prefix_bytes: usize,
+    key: WholeKey,
 }
 
 impl BlockCursor {
     /// Moves into `block`, onto no entry yet.
     pub fn enter(&mut self, block: Block) {
-        self.key.clear();
-        self.key.reserve(TYPICAL_KEY_BYTES);
-        self.key.extend_from_slice(block.prefix());
-        self.prefix_bytes = self.key.len();
+        self.key.begin_with(block.prefix());
         self.block = Some(block);
         self.entry = None;
     }
@@ -370,46 +319,47 @@ impl BlockCursor {
         self.entry = None;
     }
 
-    /// Moves to the first entry.
+    /// Moves to the first entry. Says whether it stands on one; so do all moves.
     ///
     /// # Errors
     /// [`Malformed`] when there is no entry where the block says there is one;
     /// the cursor then stands on none. So for all moves.
-    pub fn seek_to_first(&mut self) -> Result<(), Malformed> {
+    pub fn seek_to_first(&mut self) -> Result<bool, Malformed> {
         self.stand_on(Some(0))
     }
 
     /// Moves to the last entry.
-    pub fn seek_to_last(&mut self) -> Result<(), Malformed> {
+    pub fn seek_to_last(&mut self) -> Result<bool, Malformed> {
         let last = self.block.as_ref().and_then(|block| block.entries.checked_sub(1));
         self.stand_on(last)
     }
 
     /// Moves to the first entry at or behind `target`.
-    pub fn seek(&mut self, target: InternalKey<'_>) -> Result<(), Malformed> {
-        let position = self.block.as_ref().map(|block| block.position_of(target)).transpose()?;
-        self.stand_on(position)
+    pub fn seek(&mut self, target: InternalKey<'_>) -> Result<bool, Malformed> {
+        self.entry = None;
+        let Some(block) = &self.block else { return Ok(false) };
+        match block.place_of(target)? {
+            (position, Some(entry)) => Ok(self.hold(position, entry)),
+            (position, None) => self.stand_on(Some(position)),
+        }
     }
 
     /// Moves one entry forward. It begins where this one ends, as `Block::entry`
     /// made sure.
     #[inline]
-    pub fn advance(&mut self) -> Result<(), Malformed> {
-        let (Some(block), Some(entry)) = (&self.block, self.entry.take()) else { return Ok(()) };
+    pub fn advance(&mut self) -> Result<bool, Malformed> {
+        let (Some(block), Some(entry)) = (&self.block, self.entry.take()) else { return Ok(false) };
         let next = self.position.wrapping_add(1);
         if next >= block.entries {
-            return Ok(());
+            return Ok(false);
         }
         let entry = block.entry_between(entry.value_end, block.offset(next.wrapping_add(1)))?;
-        self.key.truncate(self.prefix_bytes);
-        self.key.extend_from_slice(block.suffix(&entry));
-        self.position = next;
-        self.entry = Some(entry);
-        Ok(())
+        Ok(self.hold(next, entry))
     }
 
     /// Moves one entry backward.
-    pub fn retreat(&mut self) -> Result<(), Malformed> {
+    #[inline]
+    pub fn retreat(&mut self) -> Result<bool, Malformed> {
         let previous = self.entry.and_then(|_| self.position.checked_sub(1));
         self.stand_on(previous)
     }
@@ -423,13 +373,13 @@ impl BlockCursor {
     /// The key of the entry, or `None` when it stands on none.
     #[inline]
     pub fn key(&self) -> Option<InternalKey<'_>> {
-        self.entry.map(|entry| InternalKey::new(&self.key, entry.sequence))
+        self.entry.map(|entry| InternalKey::new(self.key.as_slice(), entry.sequence))
     }
 
     /// The key of the entry and what it says about it.
     #[inline]
     pub fn standing(&self) -> Option<(InternalKey<'_>, Kind)> {
-        self.entry.as_ref().map(|entry| (InternalKey::new(&self.key, entry.sequence), entry.kind))
+        self.entry.as_ref().map(|entry| (InternalKey::new(self.key.as_slice(), entry.sequence), entry.kind))
     }
 
     /// What the entry says about its key.
@@ -449,20 +399,50 @@ impl BlockCursor {
         Some(self.block.as_ref()?.value_owned(self.entry.as_ref()?))
     }
 
+    /// Whether the entry before this one lies in the block too and has another user key.
     #[inline]
-    fn stand_on(&mut self, position: Option<usize>) -> Result<(), Malformed> {
-        self.entry = None;
-        let (Some(block), Some(position)) = (&self.block, position) else { return Ok(()) };
-        if position >= block.entries {
-            return Ok(());
+    pub fn is_surely_newest(&self) -> bool {
+        let (Some(block), Some(before)) = (&self.block, self.position.checked_sub(1)) else { return false };
+        let heads = block.heads();
+        match (heads.get(before), heads.get(self.position)) {
+            (Some(other), Some(own)) => other != own || self.differs_from(before),
+            _ => false,
         }
-        let entry = block.entry(position)?;
-        self.key.truncate(self.prefix_bytes);
-        self.key.extend_from_slice(block.suffix(&entry));
+    }
+
+    /// Whether the entry at `position` has another suffix, where the heads do not tell.
+    #[cold]
+    fn differs_from(&self, position: usize) -> bool {
+        let (Some(block), Some(own)) = (&self.block, &self.entry) else { return false };
+        block.entry(position).is_ok_and(|other| block.suffix(&other) != block.suffix(own))
+    }
+
+    #[inline]
+    fn stand_on(&mut self, position: Option<usize>) -> Result<bool, Malformed> {
+        self.entry = None;
+        match (&self.block, position) {
+            (Some(block), Some(position)) if position < block.entries => {
+                let entry = block.entry(position)?;
+                Ok(self.hold(position, entry))
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// Stands on this entry of the block in hand.
+    #[inline]
+    fn hold(&mut self, position: usize, entry: Entry) -> bool {
+        let Some(block) = &self.block else { return false };
+        self.key.end_with(&block.payload, entry.suffix());
         self.position = position;
         self.entry = Some(entry);
-        Ok(())
+        true
     }
+}
+
+#[cold]
+fn not_an_entry(start: usize) -> Malformed {
+    malformed(start, "not an entry")
 }
 
 fn malformed(offset: usize, what: impl Into<String>) -> Malformed {

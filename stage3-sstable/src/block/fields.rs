@@ -8,7 +8,8 @@ use stage2_wal::layout::Field;
 use stage2_wal::memtable::key::Kind;
 
 use super::HEAD_BYTES;
-use super::cursor::{Block, Entry};
+use super::cursor::Block;
+use super::entry::Entry;
 
 /// The fields of a decompressed block, in their order, each byte in one.
 ///

@@ -63,7 +63,9 @@
 
 mod builder;
 mod cursor;
+mod entry;
 mod fields;
+mod whole_key;
 
 pub use builder::BlockBuilder;
 pub use cursor::{Block, BlockCursor};

@@ -176,6 +176,15 @@ fn user_key() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![vec(0u8..3, 0..7), vec(any::<u8>(), 0..9), "same[ab]{0,6}".prop_map(String::into_bytes)]
 }
 
+/// Of as many bytes as occur.
+fn sequence() -> impl Strategy<Value = u64> {
+    prop_oneof![1u64..200, 1u64..1 << 14, 1u64..1 << 21, 1u64..1 << 29, 1u64..1 << 40]
+}
+
+fn value() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![8 => vec(any::<u8>(), 0..20), 2 => vec(any::<u8>(), 100..400)]
+}
+
 proptest! {
     #[test]
     fn no_bytes_make_a_block_panic(bytes: Vec<u8>, prefix in 0u8..4, entries in 0u8..8) {
@@ -192,13 +201,28 @@ proptest! {
         for bytes in [bytes, stage2_wal::coding::varint(value).collect()] {
             let mut decoder = Decoder::new(&bytes);
             let expected = decoder.varint("").ok().map(|value| (value, decoder.position()));
-            prop_assert_eq!(super::cursor::varint(&bytes, 0), expected);
+            prop_assert_eq!(super::entry::varint(&bytes, 0), expected);
+        }
+    }
+
+    #[test]
+    fn a_header_read_as_one_word_is_the_header_read_field_by_field(
+        kind in 0u8..4,
+        numbers in (sequence(), 0u64..400, prop_oneof![0u64..400, 0u64..1 << 15]),
+        behind in vec(any::<u8>(), 0..9),
+        cut in 0usize..9,
+    ) {
+        let numbers = <[u64; 3]>::from(numbers).into_iter().flat_map(stage2_wal::coding::varint);
+        let bytes: Vec<u8> = [0, kind].into_iter().chain(numbers).chain(behind).collect();
+        let bytes = &bytes[..bytes.len().saturating_sub(cut)];
+        if let Some(entry) = super::entry::in_one_word(bytes, 1) {
+            prop_assert_eq!(super::entry::field_by_field(bytes, 1), Some(entry));
         }
     }
 
     #[test]
     fn what_was_built_is_what_is_found(
-        entries in btree_map((user_key(), 1u64..1 << 40), vec(any::<u8>(), 0..20), 1..60),
+        entries in btree_map((user_key(), sequence()), value(), 1..60),
         probe in user_key(),
     ) {
         let owned = |((user_key, sequence), value): ((Vec<u8>, u64), Vec<u8>)| {
@@ -224,6 +248,16 @@ proptest! {
             prop_assert_eq!(cursor.key(), Some(key.as_key()));
             prop_assert_eq!(cursor.value(), Some(&value[..]));
             cursor.advance()?;
+        }
+        prop_assert!(!cursor.is_valid());
+        cursor.seek_to_last()?;
+        for place in (0..model.len()).rev() {
+            let (key, value) = &model[place];
+            prop_assert_eq!(cursor.key(), Some(key.as_key()));
+            prop_assert_eq!(cursor.value(), Some(&value[..]));
+            let is_newest = place > 0 && model[place - 1].0.user_key != key.user_key;
+            prop_assert_eq!(cursor.is_surely_newest(), is_newest);
+            cursor.retreat()?;
         }
         prop_assert!(!cursor.is_valid());
         let payload = encode(&entries);

@@ -46,11 +46,11 @@ impl TableCursor {
     }
 
     /// Takes the block with this ordinal in hand and moves within it. Behind
-    /// either end of the table, no block is in hand.
+    /// either end of the table, and after a failure, no block is in hand.
     fn enter(
         &mut self,
         ordinal: Option<usize>,
-        move_to: impl FnOnce(&mut BlockCursor) -> Result<(), Malformed>,
+        move_to: impl FnOnce(&mut BlockCursor) -> Result<bool, Malformed>,
     ) {
         self.block.leave();
         if self.failure.is_some() {
@@ -65,31 +65,30 @@ impl TableCursor {
         match block {
             Ok(block) => {
                 self.block.enter(block);
-                let moved = move_to(&mut self.block);
-                self.settle(moved);
+                if let Err(what) = move_to(&mut self.block) {
+                    self.fail(what);
+                }
             }
             Err(error) => self.failure = Some(error),
         }
     }
 
-    /// Ends the cursor if the block turned out to be damaged.
-    #[inline]
-    fn settle(&mut self, moved: Result<(), Malformed>) {
-        if let Err(what) = moved {
-            self.fail(what);
-        }
+    /// Goes on behind the block in hand: once for some thirty steps.
+    #[cold]
+    fn enter_next(&mut self) {
+        self.enter(self.ordinal.checked_add(1), BlockCursor::seek_to_first);
     }
 
+    #[cold]
+    fn enter_previous(&mut self) {
+        self.enter(self.ordinal.checked_sub(1), BlockCursor::seek_to_last);
+    }
+
+    /// Ends the cursor: the block turned out to be damaged.
     #[cold]
     fn fail(&mut self, what: Malformed) {
         self.failure = Some(self.table.damage(what, self.ordinal));
         self.block.leave();
-    }
-
-    /// Whether the block in hand has been left at one of its ends.
-    #[inline]
-    fn ran_out(&self) -> bool {
-        !self.block.is_valid() && self.failure.is_none()
     }
 }
 
@@ -107,7 +106,7 @@ impl Cursor for TableCursor {
         self.enter(Some(ordinal), |block| block.seek(target));
         // The separator may lie above the last key of its block, and the target
         // between the two: then the next block begins with the answer.
-        if self.ran_out() {
+        if !self.block.is_valid() {
             self.enter(ordinal.checked_add(1), BlockCursor::seek_to_first);
         }
     }
@@ -117,10 +116,10 @@ impl Cursor for TableCursor {
         if !self.block.is_valid() {
             return;
         }
-        let moved = self.block.advance();
-        self.settle(moved);
-        if self.ran_out() {
-            self.enter(self.ordinal.checked_add(1), BlockCursor::seek_to_first);
+        match self.block.advance() {
+            Ok(true) => {}
+            Ok(false) => self.enter_next(),
+            Err(what) => self.fail(what),
         }
     }
 
@@ -129,10 +128,10 @@ impl Cursor for TableCursor {
         if !self.block.is_valid() {
             return;
         }
-        let moved = self.block.retreat();
-        self.settle(moved);
-        if self.ran_out() {
-            self.enter(self.ordinal.checked_sub(1), BlockCursor::seek_to_last);
+        match self.block.retreat() {
+            Ok(true) => {}
+            Ok(false) => self.enter_previous(),
+            Err(what) => self.fail(what),
         }
     }
 
@@ -163,6 +162,11 @@ impl Cursor for TableCursor {
     #[inline]
     fn standing(&self) -> Option<(InternalKey<'_>, Kind)> {
         self.block.standing()
+    }
+
+    #[inline]
+    fn is_surely_newest(&self) -> bool {
+        self.block.is_surely_newest()
     }
 
     fn status(&self) -> Result<()> {

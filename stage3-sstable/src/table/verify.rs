@@ -62,7 +62,7 @@ impl Table {
         let mut cursor: BlockCursor = block.cursor();
         let mut moved = cursor.seek_to_first();
         let mut last = None;
-        while let (Ok(()), Some(key), Some(kind), Some(value)) =
+        while let (Ok(true), Some(key), Some(kind), Some(value)) =
             (&moved, cursor.key(), cursor.kind(), cursor.value())
         {
             counted.get_or_insert_with(|| Properties::starting_at(key)).count(key, kind, value);

@@ -122,8 +122,8 @@ fn walk_back(block: &Block) -> Result<Vec<Shown>, Malformed> {
 
 fn follow(
     block: &Block,
-    begin: impl Fn(&mut BlockCursor) -> Result<(), Malformed>,
-    step: impl Fn(&mut BlockCursor) -> Result<(), Malformed>,
+    begin: impl Fn(&mut BlockCursor) -> Result<bool, Malformed>,
+    step: impl Fn(&mut BlockCursor) -> Result<bool, Malformed>,
 ) -> Result<Vec<Shown>, Malformed> {
     let mut cursor = block.cursor();
     let mut moved = begin(&mut cursor);
@@ -134,5 +134,5 @@ fn follow(
         moved = step(&mut cursor);
     }
     assert!(!cursor.is_valid(), "behind an end or an error it stands on nothing");
-    moved.map(|()| shown)
+    moved.map(|_| shown)
 }

@@ -189,8 +189,8 @@ fn data_row(span: (usize, usize), block: &Block, codec: Codec, separator: &[u8],
 /// apart.
 fn ends(block: &Block) -> (Vec<u8>, Vec<u8>) {
     let mut cursor = block.cursor();
-    let mut key_after = |moved: fn(&mut BlockCursor) -> Result<(), Malformed>| match moved(&mut cursor) {
-        Ok(()) => cursor.key().map(|key| key.user_key.to_vec()).unwrap_or_default(),
+    let mut key_after = |moved: fn(&mut BlockCursor) -> Result<bool, Malformed>| match moved(&mut cursor) {
+        Ok(_) => cursor.key().map(|key| key.user_key.to_vec()).unwrap_or_default(),
         Err(_) => Vec::new(),
     };
     (key_after(BlockCursor::seek_to_first), key_after(BlockCursor::seek_to_last))
@@ -201,7 +201,7 @@ fn held(block: &Block) -> Vec<Detail> {
     let mut cursor = block.cursor();
     let mut held = Vec::new();
     let mut moved = cursor.seek_to_first();
-    while let (Ok(()), Some(at), Some(kind), Some(value)) =
+    while let (Ok(true), Some(at), Some(kind), Some(value)) =
         (&moved, cursor.key(), cursor.kind(), cursor.value())
     {
         held.push(Detail::entry(at.sequence, kind, at.user_key, value));
