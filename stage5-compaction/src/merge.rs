@@ -17,16 +17,19 @@
 //! **INV-MERGE-3** `standing` is a binary heap: the entry at a place comes before
 //! those at twice the place plus one and plus two. So the first is the next of all.
 //!
-//! A step changes only the first, and sifts it down again: two comparisons for each
-//! layer that it sinks, and two in all when it stays, as most do where one source
-//! holds most of the entries; none where one source is left. The heap keeps the heads of
-//! the keys beside one another, so a comparison seldom touches a source.
+//! **INV-MERGE-4** `runner_up` is the place of the first of all others: one of the two
+//! right below the first, and always the same one while the first stays first.
+//!
+//! A step changes only the first. One comparison, with the runner-up, says whether it
+//! stays, as most do where one source holds most of the entries; otherwise it sinks, by
+//! two comparisons for each layer. The heap keeps the heads of the keys beside one
+//! another, so a comparison seldom touches a source.
 //!
 //! What the current entry is (all but a long key's end, and the value) stands in the
 //! heap: a scan that decides about versions asks no source. With that, keys of up to 16
 //! bytes are neither copied nor compared by it. What a step executes beside its source's
-//! is 80 instructions over one source and 170 over three: an entry of a scan takes 354
-//! and 439 where it took 489 and 607.
+//! is 83 instructions over one source and 150 over three: an entry of a scan takes 355
+//! and 421 where it took 489 and 607.
 //!
 //! Measured against a scan over all heads, for each entry of warm tables (thread time,
 //! medians, random keys): alike up to 8 sources (60 and 64 ns at 2, 70 and 69 at 4, 99
@@ -46,6 +49,8 @@ pub struct MergingCursor<C> {
     /// The sources that stand on an entry, as a heap (INV-MERGE-3): the one that
     /// stands on the current entry first.
     standing: Vec<Standing>,
+    /// The place of what comes next unless the current source has it (INV-MERGE-4).
+    runner_up: usize,
     direction: Direction,
     failure: Option<Error>,
 }
@@ -83,7 +88,8 @@ impl<C: Cursor> MergingCursor<C> {
     /// Merges `cursors`, in any order. Stands on no entry yet.
     pub fn new(cursors: Vec<C>) -> MergingCursor<C> {
         let standing = Vec::with_capacity(cursors.len());
-        MergingCursor { sources: cursors, standing, direction: Direction::Forward, failure: None }
+        let direction = Direction::Forward;
+        MergingCursor { sources: cursors, standing, runner_up: 1, direction, failure: None }
     }
 
     /// What the current entry is, without a question to its source; `None` when it
@@ -128,10 +134,11 @@ impl<C: Cursor> MergingCursor<C> {
             Some((key, kind)) => *first = Standing::on(key, kind, first.source),
             None => self.end_current(),
         }
-        if self.standing.len() > 1 {
-            self.sift_down(0);
+        if self.is_passed() {
+            self.order_first();
         }
         debug_assert!((0..self.standing.len()).all(|place| self.first_below(place).is_none()), "INV-MERGE-3");
+        debug_assert!(self.runner_up == self.place_of_runner_up(), "INV-MERGE-4");
     }
 
     /// Takes the current source, which stands nowhere, out of the heap.
@@ -140,6 +147,7 @@ impl<C: Cursor> MergingCursor<C> {
         let ended = self.standing.swap_remove(0);
         self.note_failure(ended.source);
         self.stop_after_failure();
+        self.order_first();
     }
 
     /// Where a source stands; takes note of its failure if it stands nowhere.
@@ -160,7 +168,30 @@ impl<C: Cursor> MergingCursor<C> {
     /// Makes a heap of what stands, in any order.
     fn order_all(&mut self) {
         self.stop_after_failure();
-        (0..self.standing.len() / 2).rev().for_each(|place| self.sift_down(place));
+        (1..self.standing.len() / 2).rev().for_each(|place| self.sift_down(place));
+        self.order_first();
+    }
+
+    /// Whether the current source has moved to where another one comes first.
+    #[inline]
+    fn is_passed(&self) -> bool {
+        match (self.standing.first(), self.standing.get(self.runner_up)) {
+            (Some(first), Some(runner_up)) => self.precedes(runner_up, first),
+            _ => false,
+        }
+    }
+
+    /// Lets the first sink to its place, and finds out who is behind the one that is first then.
+    fn order_first(&mut self) {
+        self.sift_down(0);
+        self.runner_up = self.place_of_runner_up();
+    }
+
+    fn place_of_runner_up(&self) -> usize {
+        match (self.standing.get(1), self.standing.get(2)) {
+            (Some(left), Some(right)) if self.precedes(right, left) => 2,
+            _ => 1,
+        }
     }
 
     /// After a failure no source counts: what the others hold is not the whole.
@@ -171,7 +202,6 @@ impl<C: Cursor> MergingCursor<C> {
     }
 
     /// Lets what stands at `place` sink until nothing below it comes first.
-    #[inline]
     fn sift_down(&mut self, mut place: usize) {
         while let Some(child) = self.first_below(place) {
             self.standing.swap(child, place);
@@ -195,9 +225,10 @@ impl<C: Cursor> MergingCursor<C> {
     /// Whether the entry of one comes before that of the other.
     #[inline]
     fn precedes(&self, one: &Standing, other: &Standing) -> bool {
-        let is_less = match one.heads == other.heads {
+        let (one_word, other_word) = (one.heads.as_word(), other.heads.as_word());
+        let is_less = match one_word == other_word {
             true => self.is_key_less(one, other),
-            false => one.heads < other.heads,
+            false => one_word < other_word,
         };
         is_less == (self.direction == Direction::Forward)
     }
@@ -301,14 +332,14 @@ impl<C: Cursor> Cursor for MergingCursor<C> {
         self.entry().value_owned()
     }
 
-    /// Going backward, every other source stands before the current entry: on a version of
-    /// its key only if one of the two right below it in the heap does.
+    /// Going backward, every other source stands before the current entry, and on a version
+    /// of its key only if the runner-up does.
     #[inline]
     fn is_surely_newest(&self) -> bool {
         let Some(current) = self.standing.first() else { return false };
-        let others = self.standing.get(1..).unwrap_or_default();
+        let runner_up = self.standing.get(self.runner_up);
         self.direction == Direction::Backward
-            && others.iter().take(2).all(|other| self.have_other_keys(current, other))
+            && runner_up.is_none_or(|runner_up| self.have_other_keys(current, runner_up))
             && self.sources[current.source].is_surely_newest()
     }
 
