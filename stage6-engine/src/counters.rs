@@ -43,8 +43,8 @@ pub(crate) struct Counters {
     pub(crate) entries_hidden: AtomicU64,
     pub(crate) deletions_spent: AtomicU64,
     /// What is due depends on this one and the next: they are no mere counts.
-    pub(crate) rotations: sync::atomic::AtomicU64,
-    /// How many rotations there had been when a log was last made ahead of need.
+    pub(crate) logs_wanted: sync::atomic::AtomicU64,
+    /// How many had been wanted when a log was last made ahead of need.
     pub(crate) logs_asked_for: sync::atomic::AtomicU64,
     pub(crate) stops: AtomicU64,
     pub(crate) slept_nanos: AtomicU64,

@@ -160,11 +160,11 @@ impl Engine {
     }
 
     /// Makes the next log ahead of need. When that fails, whoever rotates makes it,
-    /// and finds out why: it is asked for once after each rotation.
+    /// and finds out why: it is asked for once for each rotation.
     fn prepare_log(&self, writer: &Writer) {
         let mut next_log = writer.next_log.lock();
-        let rotations = self.counters.rotations.load(Ordering::Relaxed);
-        self.counters.logs_asked_for.store(rotations, Ordering::Relaxed);
+        let wanted = self.counters.logs_wanted.load(Ordering::Relaxed);
+        self.counters.logs_asked_for.store(wanted, Ordering::Relaxed);
         if next_log.is_none() && self.check_open().is_ok() {
             *next_log = writer.journal.prepare(writer.factory.numbers.take()).ok();
         }

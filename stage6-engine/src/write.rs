@@ -159,16 +159,27 @@ impl Engine {
     fn may_overfill(&self, writer: &Writer) -> bool {
         let limit = self.options.memtable_bytes;
         let most = limit.saturating_add(limit / 2);
-        self.options.runtime.workers() > 0
-            && self.published.load().memtable.size_bytes() < most
-            && writer.next_log.try_lock().is_none_or(|next| next.is_none() && self.asks_for_log())
+        if self.options.runtime.workers() == 0 || self.published.load().memtable.size_bytes() >= most {
+            return false;
+        }
+        self.ask_for_first_log(writer);
+        writer.next_log.try_lock().is_none_or(|next| next.is_none() && self.asks_for_log())
     }
 
-    /// Whether there was a rotation since a log was last made ahead of need. Who has
-    /// rotated once will again.
+    /// After a rotation the log for the next one is made at once: who has rotated once will
+    /// again. Before the first one, only when its memtable is full.
+    fn ask_for_first_log(&self, writer: &Writer) {
+        let wanted = &self.counters.logs_wanted;
+        let is_first = || wanted.compare_exchange(0, 1, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        if wanted.load(Ordering::Relaxed) == 0 && is_first() {
+            writer.schedule.wake();
+        }
+    }
+
+    /// Whether another log is wanted since one was last made ahead of need.
     pub(crate) fn asks_for_log(&self) -> bool {
-        let rotations = self.counters.rotations.load(Ordering::Relaxed);
-        rotations > self.counters.logs_asked_for.load(Ordering::Relaxed)
+        let wanted = self.counters.logs_wanted.load(Ordering::Relaxed);
+        wanted > self.counters.logs_asked_for.load(Ordering::Relaxed)
     }
 
     fn is_full(&self, state: &State) -> bool {
@@ -204,7 +215,7 @@ impl Engine {
         let old_log = appender.rotate(log).map_err(|because| self.stop(writer, because))?;
         let last = appender.last_sequence();
         self.publish(|state| state.rotated(memtable, old_log, last));
-        self.counters.rotations.fetch_add(1, Ordering::Relaxed);
+        self.counters.logs_wanted.fetch_add(1, Ordering::Relaxed);
         drop(appender);
         drop(next_log);
         writer.journal.leave_rotated();

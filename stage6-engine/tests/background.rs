@@ -314,6 +314,29 @@ fn a_writer_does_not_wait_for_the_log_that_a_thread_makes() -> Result<()> {
     db.close()
 }
 
+#[test]
+fn not_even_the_first_full_memtable_waits_for_its_next_log() -> Result<()> {
+    let disk = FaultyVfs::default();
+    let db = open(&disk, threads());
+    disk.shut_gate(is_log);
+    let writer = std::thread::spawn({
+        let db = db.clone();
+        move || -> Result<()> {
+            while db.stats().memtable_bytes <= 2_000 {
+                fill(&db, "key", 1)?;
+            }
+            db.put("beyond the limit", "by less than a half").map(drop)
+        }
+    });
+    let returned = wait_for(|| writer.is_finished());
+    let is_made = wait_for(|| disk.is_waited_for());
+    disk.open_gate();
+    assert!(returned, "it waited until the log was made");
+    assert!(is_made, "nobody makes it");
+    writer.join().expect("it does not panic")?;
+    db.close()
+}
+
 /// Waits for what a background thread does, at most ten seconds.
 fn wait_for(is_done: impl Fn() -> bool) -> bool {
     let tries = 0..1_000;

@@ -401,9 +401,14 @@ fn nothing(_db: &Db, _stage: &Stage) -> Outcome {
     Ok(())
 }
 
-/// Fills the memtable to its limit: who writes next rotates.
-fn fill(db: &Db, _stage: &Stage) -> Outcome {
-    fill_to(db, MEMTABLE_BYTES as u64)
+/// Fills the memtable to its limit: whoever writes next asks for a log.
+fn fill(db: &Db, stage: &Stage) -> Outcome {
+    fill_to(db, MEMTABLE_BYTES as u64)?;
+    put(db, stage)
+}
+
+fn prepare_log(db: &Db, _stage: &Stage) -> Outcome {
+    Ok(db.run_job(Job::PrepareLog)?)
 }
 
 fn fill_to(db: &Db, bytes: u64) -> Outcome {
@@ -415,16 +420,14 @@ fn fill_to(db: &Db, bytes: u64) -> Outcome {
     Ok(())
 }
 
-/// One full memtable that waits, and another that has grown by a half beyond its limit.
-fn overfill(db: &Db, stage: &Stage) -> Outcome {
-    fill(db, stage)?;
-    let waiting = db.stats().memtable_bytes;
-    put(db, stage)?;
-    fill_to(db, waiting + 3 * MEMTABLE_BYTES as u64 / 2)
+/// A memtable that has grown by a half beyond its limit: whoever writes next makes the log that
+/// nobody else has made, and rotates.
+fn overfill(db: &Db, _stage: &Stage) -> Outcome {
+    fill_to(db, 3 * MEMTABLE_BYTES as u64 / 2)
 }
 
 fn rotate(db: &Db, stage: &Stage) -> Outcome {
-    fill(db, stage)?;
+    overfill(db, stage)?;
     put(db, stage)
 }
 
@@ -456,8 +459,8 @@ fn scenes() -> Vec<Scene> {
             1,
         ),
         scene("durable put: append the promise", nothing, put_durably, log, 2),
-        scene("rotation: sync the name of a new log", fill, put, directory, 1),
-        scene("the same, the memtable over by a half", overfill, put, directory, 1),
+        scene("the next log is made: sync its name", fill, prepare_log, directory, 1),
+        scene("rotation, and nobody has made it: the same", overfill, put, directory, 1),
         scene("flush: write the table", rotate, flush, table, 1),
         scene(
             "flush: sync the table",
