@@ -234,18 +234,22 @@ impl BlockCache {
         Some((at, self.place(at)?))
     }
 
-    /// What it holds, and how often it was asked with which success. Looks at every place.
+    /// What it holds, and how often it was asked with which success. It looks at every place;
+    /// hits of a block that goes meanwhile may be missing.
     pub fn stats(&self) -> BlockCacheStats {
-        let queues = self.queues.lock();
+        let mut stats = {
+            let queues = self.queues.lock();
+            BlockCacheStats {
+                hits: queues.hits,
+                misses: self.misses.load(Ordering::Relaxed),
+                blocks: queues.blocks() as u64,
+                size_bytes: queues.size_bytes,
+                capacity_bytes: self.capacity_bytes,
+            }
+        };
         let places = self.places.iter().filter_map(OnceLock::get).flatten();
-        let hits = places.filter_map(|place| place.kept.lock().as_ref().map(|kept| u64::from(kept.hits)));
-        BlockCacheStats {
-            hits: queues.hits + hits.sum::<u64>(),
-            misses: self.misses.load(Ordering::Relaxed),
-            blocks: queues.blocks() as u64,
-            size_bytes: queues.size_bytes,
-            capacity_bytes: self.capacity_bytes,
-        }
+        stats.hits += places.map(Place::hits).sum::<u64>();
+        stats
     }
 }
 
@@ -263,6 +267,11 @@ impl Place {
 
     fn holds(&self, number: u64) -> bool {
         self.kept.lock().as_ref().is_some_and(|kept| kept.number == number)
+    }
+
+    /// How often its block was hit.
+    fn hits(&self) -> u64 {
+        self.kept.lock().as_ref().map_or(0, |kept| kept.hits.into())
     }
 
     /// Whether its block was hit, of which it takes one away.

@@ -41,6 +41,9 @@ pub struct TableCache {
     blocks: Arc<BlockCache>,
     open_files: Cache<u64, Arc<dyn ReadFile>>,
     obsolete: Mutex<Obsolete>,
+    /// Whether some of these are free: every reader who ends asks, and they would meet at
+    /// the lock. Changed by its holder only.
+    has_free: AtomicBool,
 }
 
 /// Tables that no version names any more.
@@ -61,7 +64,8 @@ impl TableCache {
         max_open_files: usize,
     ) -> Arc<TableCache> {
         let open_files = Cache::new(max_open_files.max(1));
-        Arc::new(TableCache { vfs, database, blocks, open_files, obsolete: Mutex::default() })
+        let (obsolete, has_free) = (Mutex::default(), AtomicBool::new(false));
+        Arc::new(TableCache { vfs, database, blocks, open_files, obsolete, has_free })
     }
 
     /// The entry of a table in a version.
@@ -82,7 +86,12 @@ impl TableCache {
     /// The numbers of tables that no version names and no reader holds any more.
     /// They are given out once: whoever takes them removes the files.
     pub fn take_obsolete(&self) -> Vec<u64> {
-        let numbers: Vec<u64> = std::mem::take(&mut self.obsolete.lock().free).into_iter().collect();
+        let free = {
+            let mut obsolete = self.obsolete.lock();
+            self.has_free.store(false, Ordering::Release);
+            std::mem::take(&mut obsolete.free)
+        };
+        let numbers: Vec<u64> = free.into_iter().collect();
         for number in &numbers {
             self.open_files.remove(number);
         }
@@ -91,7 +100,7 @@ impl TableCache {
 
     /// Whether there is something to remove.
     pub fn has_obsolete(&self) -> bool {
-        !self.obsolete.lock().free.is_empty()
+        self.has_free.load(Ordering::Acquire)
     }
 
     /// Every table that no version names and that is still there, held by a
@@ -216,6 +225,7 @@ impl Drop for TableFile {
             let mut obsolete = self.cache.obsolete.lock();
             obsolete.pinned.remove(&self.meta.number);
             obsolete.free.insert(self.meta.number);
+            self.cache.has_free.store(true, Ordering::Release);
         }
     }
 }

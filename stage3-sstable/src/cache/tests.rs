@@ -176,10 +176,12 @@ proptest! {
             prop_assert_eq!(stats.blocks, kept.len() as u64);
             prop_assert_eq!(stats.size_bytes, kept.iter().map(|(_, bytes)| weight(*bytes)).sum::<u64>());
             prop_assert!(stats.size_bytes <= stats.capacity_bytes);
-            let of_open = |number: &u64| tables.iter().any(|table| number.wrapping_sub(table.first_number) < 20);
+            let of_open =
+                |number: &u64| tables.iter().any(|table| number.wrapping_sub(table.first_number) < 20);
             prop_assert!(numbers.iter().all(of_open), "INV-CACHE-3");
             let queues = cache.queues.lock();
-            let mut places: Vec<u32> = queues.young.iter().chain(&queues.old).chain(&queues.free).copied().collect();
+            let everywhere = queues.young.iter().chain(&queues.old).chain(&queues.free);
+            let mut places: Vec<u32> = everywhere.copied().collect();
             places.sort_unstable();
             prop_assert!(places.into_iter().eq(0..queues.used), "each place in one queue, or free, once");
         }

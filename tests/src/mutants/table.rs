@@ -418,7 +418,8 @@ pub const MUTANTS: &[Mutant] = &[
         file: "stage5-compaction/src/table_cache.rs",
         item: "fn mark_obsolete",
         find: "self.cache.obsolete.lock().pinned.insert(self.meta.number);",
-        replace: "self.cache.obsolete.lock().free.insert(self.meta.number);",
+        replace: "self.cache.obsolete.lock().free.insert(self.meta.number); \
+                  self.cache.has_free.store(true, Ordering::Release);",
         suite: "lin",
     },
     Mutant {
