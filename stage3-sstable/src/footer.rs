@@ -66,11 +66,12 @@ impl Footer {
         bytes
     }
 
-    /// Reads a footer whose checksum and magic are right, of whatever version.
+    /// Reads a footer whose checksum and magic are right, of whatever version. What a later
+    /// version makes of the field that is zero in those known here is its own matter.
     ///
     /// # Errors
-    /// [`Malformed`] when it is not 64 bytes, or checksum, magic or the zero
-    /// field are wrong.
+    /// [`Malformed`] when it is not 64 bytes, or checksum or magic are wrong, or the zero
+    /// field is in a version that is known.
     pub fn decode(bytes: &[u8], decoder: &mut Decoder<'_>) -> Result<Footer, Malformed> {
         let index = BlockHandle { offset: decoder.u64("index offset")?, bytes: decoder.u32("index bytes")? };
         let metaindex =
@@ -91,7 +92,7 @@ impl Footer {
         if checksum != crc32fast::hash(covered) {
             return Err(decoder.malformed("the footer's checksum does not match"));
         }
-        if zero != 0 {
+        if zero != 0 && version <= VERSION {
             return Err(decoder.malformed("a field that must be zero is not"));
         }
         Ok(Footer { index, metaindex, entries, file_bytes, salt, version, features })
@@ -182,6 +183,20 @@ mod tests {
             bytes[bit / 8] ^= 1 << (bit % 8);
             assert!(Footer::decode(&bytes, &mut Decoder::new(&bytes)).is_err(), "bit {bit}");
         }
+    }
+
+    #[test]
+    fn a_later_version_may_use_the_field_that_is_zero_in_this_one() {
+        let zero = FOOTER_BYTES - UNCOVERED_BYTES - 6;
+        let used = |version: u16| {
+            let mut bytes = Footer { version, ..footer() }.encode();
+            bytes[zero] = 1;
+            let checksum = crc32fast::hash(&bytes[..FOOTER_BYTES - UNCOVERED_BYTES]).to_le_bytes();
+            bytes[FOOTER_BYTES - UNCOVERED_BYTES..][..4].copy_from_slice(&checksum);
+            Footer::decode(&bytes, &mut Decoder::new(&bytes)).map(|footer| footer.version)
+        };
+        assert_eq!(used(VERSION + 1).unwrap(), VERSION + 1);
+        assert!(used(VERSION).is_err());
     }
 
     #[test]

@@ -113,12 +113,12 @@ pub(super) fn read_records(bytes: &Bytes, mut position: usize, salt: u32, conten
             return;
         }
         let mut decoder = Decoder::new(rest);
+        // An open record is damaged as a whole, from its beginning.
+        let damage_start = open.as_ref().map_or(position, |(start, _)| *start);
         let fragment = match format::decode_fragment(&mut decoder, salt, position as u64, left) {
             Ok(fragment) => fragment,
-            // An open record is damaged as a whole, from its beginning.
             Err(error) => {
-                let start = open.map_or(position, |(start, _)| start);
-                contents.end = damaged(start, &error.what);
+                contents.end = damaged(damage_start, &error.what);
                 return;
             }
         };
@@ -141,7 +141,7 @@ pub(super) fn read_records(bytes: &Bytes, mut position: usize, salt: u32, conten
                 open = None;
             }
             (kind, _) => {
-                contents.end = damaged(position, &format!("a {kind:?} fragment out of its order"));
+                contents.end = damaged(damage_start, &format!("a {kind:?} fragment out of its order"));
                 return;
             }
         }

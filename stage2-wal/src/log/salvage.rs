@@ -146,6 +146,21 @@ mod tests {
     }
 
     #[test]
+    fn a_record_that_was_begun_and_never_ended_costs_itself_alone() {
+        let salt = file_salt(DATABASE, 3);
+        let vfs = SimVfs::new();
+        drop(LogWriter::create(&vfs, LOG, DATABASE).unwrap());
+        vfs.corrupt(LOG, |bytes| {
+            format::put_fragment(bytes, salt, 32, FragmentType::First, b"begun");
+            format::put_fragment(bytes, salt, 32 + 12, FragmentType::Full, b"whole");
+        })
+        .unwrap();
+        let (contents, damages) = salvage_log(&*vfs.open(LOG).unwrap(), 3, salt).unwrap();
+        assert_eq!(contents.records.iter().map(|record| &record.payload[..]).collect::<Vec<_>>(), [b"whole"]);
+        assert_eq!((damages.len(), damages[0].offset, damages[0].end), (1, 32, 32 + 12));
+    }
+
+    #[test]
     fn a_block_of_zeros_costs_the_records_that_touch_it() {
         let records = [(1, 20_000), (2, 20_000), (3, 20_000), (4, 30_000), (5, 10)];
         let (left, damages) = salvage(&records, |bytes| bytes[32_768..65_536].fill(0));

@@ -243,6 +243,26 @@ fn verification_finds_separators_that_lie_under_a_right_checksum() {
 }
 
 #[test]
+fn verification_finds_a_separator_that_cuts_through_the_versions_of_a_key() {
+    let disk = Disk::empty();
+    let mut builder = disk.builder(options(1, Codec::None));
+    for (user_key, sequence) in [(b"a", 9), (b"c", 8)] {
+        builder.add(InternalKey::new(user_key, sequence), Kind::Value, b"").unwrap();
+    }
+    builder.finish().unwrap();
+    disk.open().unwrap().verify().unwrap();
+    // The separator (b, 0) becomes (c, 9): still in order, but who reads c as of 30 comes before it.
+    let handle = disk.open().unwrap().footer.index;
+    let changed = with_block(&disk, handle, |payload| {
+        let at = payload.windows(3).position(|bytes| bytes == [1, b'b', 0]).unwrap();
+        payload[at + 1..at + 3].copy_from_slice(&[b'c', 9]);
+    });
+    let table = changed.open().unwrap();
+    assert_eq!(table.lookup(&LookupKey::new(b"c", 30), &mut ()).unwrap(), Answer::Absent);
+    assert!(table.verify().unwrap_err().to_string().contains("is below its block's range"));
+}
+
+#[test]
 fn an_entry_that_is_none_under_a_right_checksum_is_corruption_wherever_it_is_met() {
     let disk = fruit(Codec::None);
     let handle = disk.open().unwrap().index.handle(0).unwrap();

@@ -1,7 +1,7 @@
 //! Reads a whole table and believes nothing.
 
 use stage2_wal::memtable::error::Result;
-use stage2_wal::memtable::key::OwnedKey;
+use stage2_wal::memtable::key::{InternalKey, OwnedKey};
 
 use super::reader::Table;
 use crate::block::BlockCursor;
@@ -65,13 +65,14 @@ impl Table {
         while let (Ok(true), Some(key), Some(kind), Some(value)) =
             (&moved, cursor.key(), cursor.kind(), cursor.value())
         {
+            if let (Some(below), Some(counted)) = (&below, &counted)
+                && is_out_of_reach(key, &counted.largest, below)
+            {
+                let what = format!("{key:?} is below its block's range");
+                return Err(self.file.corruption(handle.offset, what));
+            }
             counted.get_or_insert_with(|| Properties::starting_at(key)).count(key, kind, value);
             last = Some(key.to_owned());
-            if below.as_ref().is_some_and(|below| key <= below.as_key()) {
-                return Err(self
-                    .file
-                    .corruption(handle.offset, format!("{key:?} is below its block's range")));
-            }
             moved = cursor.advance();
         }
         moved.map_err(|what| self.file.damage(what, handle.offset))?;
@@ -81,6 +82,13 @@ impl Table {
         close_block(counted, last, u64::from(handle.bytes) + TRAILER_BYTES as u64);
         Ok(())
     }
+}
+
+/// Whether a reader who looks for `key` may be led to the block before its own, which ends
+/// with `last` and whose separator is `below`: if the separator is not below the key, or cuts
+/// through the versions of its user key without being one of them (INV-INDEX-1).
+fn is_out_of_reach(key: InternalKey<'_>, last: &OwnedKey, below: &OwnedKey) -> bool {
+    key <= below.as_key() || (key.user_key == &below.user_key[..] && last != below)
 }
 
 fn close_block(counted: &mut Option<Properties>, last: Option<OwnedKey>, bytes: u64) {
