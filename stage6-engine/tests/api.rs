@@ -154,6 +154,23 @@ fn an_empty_range_is_empty_from_both_ends() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn everything_is_a_range_without_ends_and_two_empty_ends_hold_nothing() -> Result<()> {
+    let db = with_keys(&["", "a", "b"])?;
+    for _ in 0..2 {
+        assert_eq!(keys(db.range(..))?, ["", "a", "b"]);
+        assert_eq!(keys(db.range(..).rev())?, ["b", "a", ""]);
+        assert_eq!(keys(db.range(""..))?, ["", "a", "b"]);
+        assert_eq!(keys(db.range(""..=""))?, [""]);
+        assert_eq!(keys(db.range("".."a"))?, [""]);
+        assert_eq!(keys(db.range("".."").rev())?, [""; 0]);
+        assert_eq!(keys(db.range(""..""))?, [""; 0]);
+        assert_eq!(keys(db.prefix(""))?, ["", "a", "b"]);
+        db.compact_range(..)?;
+    }
+    Ok(())
+}
+
 /// Every order of steps from both ends, over ranges of up to five entries.
 #[test]
 fn both_ends_meet_in_the_middle_and_no_entry_comes_twice() -> Result<()> {
