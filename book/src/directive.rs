@@ -6,6 +6,7 @@
 //!   {{#out memtable-steps}}                                        what a lab prints
 //!   {{#out memtable-steps growth}}                                 one part of it
 //!   {{#figure put-path What one put does.}}                        a picture, with a caption
+//!   {{#laws stage1-memtable}}                                      the laws of a stage, and who keeps them
 //! ```
 //!
 //! A directive is a line of its own, and stands in no code block. After a comma an
@@ -41,6 +42,11 @@ pub enum Directive {
         /// What stands under it, if not its title.
         caption: Option<String>,
     },
+    /// The laws that a stage states.
+    Laws {
+        /// The stage's folder.
+        stage: String,
+    },
 }
 
 /// A directive, or what is wrong with it, and the line of the page, from 1.
@@ -75,6 +81,7 @@ fn parse(line: &str) -> Result<Directive, String> {
         ("item", ..) => Err(format!("which item of the file? {line}")),
         ("out", lab, part) => Ok(Directive::Output { lab: lab.to_owned(), part }),
         ("figure", name, caption) => Ok(Directive::Figure { name: name.to_owned(), caption }),
+        ("laws", stage, None) => Ok(Directive::Laws { stage: stage.to_owned() }),
         _ => Err(format!("a directive that nobody knows: {line}")),
     }
 }
@@ -100,7 +107,7 @@ mod tests {
 
     #[test]
     fn each_directive_is_read_with_its_line() {
-        let page = "# One\n\n{{#item a/b.rs impl Ord for Key, doc, bare}}\n{{#out steps}}\n{{#figure put What it does.}}\n";
+        let page = "# One\n\n{{#item a/b.rs impl Ord for Key, doc, bare}}\n{{#out steps}}\n{{#figure put What it does.}}\n{{#laws stage}}\n";
         let found: Vec<_> = directives(page).into_iter().map(|(line, read)| (line, read.unwrap())).collect();
         let shape = Shape { doc: true, bare: true, signature: false };
         assert_eq!(
@@ -109,6 +116,7 @@ mod tests {
                 (3, Directive::Item { path: "a/b.rs".into(), name: "impl Ord for Key".into(), shape }),
                 (4, Directive::Output { lab: "steps".into(), part: None }),
                 (5, Directive::Figure { name: "put".into(), caption: Some("What it does.".into()) }),
+                (6, Directive::Laws { stage: "stage".into() }),
             ]
         );
     }

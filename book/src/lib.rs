@@ -21,6 +21,7 @@
 //! - [`source`]: the items of a Rust file, by name.
 //! - [`labs`]: the experiments of the chapters.
 //! - [`figures`]: pictures drawn by running the crates.
+//! - [`laws`]: the laws of the stages, and who keeps each.
 //! - [`directive`]: what a page asks to be put in its place.
 //! - [`page`]: a page with its directives replaced.
 //! - [`render`]: Markdown to pages, by mdBook.
@@ -33,6 +34,7 @@
 pub mod source;
 pub mod labs;
 pub mod figures;
+pub mod laws;
 pub mod directive;
 pub mod page;
 pub mod render;

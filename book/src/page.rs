@@ -4,6 +4,7 @@
 //!   {{#item …}}    ▶ the text of the item, and under it file, line and name
 //!   {{#out …}}     ▶ the snapshot of a lab's output, and the command that prints it
 //!   {{#figure …}}  ▶ a picture, drawn now
+//!   {{#laws …}}    ▶ the laws of a stage, with links to who keeps them
 //! ```
 //!
 //! What is put in is followed by an empty line: HTML without one behind it would swallow
@@ -18,6 +19,7 @@ use std::rc::Rc;
 use crate::directive::{Directive, directives};
 use crate::figures;
 use crate::labs;
+use crate::laws::{self, Sources};
 use crate::source::{Listing, Shape, Source};
 
 /// A place of a document, and what is wrong there.
@@ -116,6 +118,7 @@ impl Shelf {
             Directive::Item { path, name, shape } => self.item(path, name, *shape),
             Directive::Output { lab, part } => self.output(lab, part.as_deref()),
             Directive::Figure { name, caption } => self.figure(name, caption.as_deref()),
+            Directive::Laws { stage } => self.laws(stage),
         }
     }
 
@@ -126,6 +129,11 @@ impl Shelf {
         let lines = (listing.first_line, listing.last_line);
         self.shown.borrow_mut().push(Shown { path: path.into(), name: name.to_owned(), lines });
         Ok(item_text(path, name, &listing))
+    }
+
+    fn laws(&self, stage: &str) -> Result<String, String> {
+        let source = |path: &Path| self.source(path);
+        laws::index(Sources { repository: &self.repository, source: &source }, stage)
     }
 
     fn output(&self, lab: &str, part: Option<&str>) -> Result<String, String> {

@@ -222,6 +222,17 @@ mod tests {
         std::iter::from_fn(|| here(cursor).inspect(|_| cursor.next())).collect()
     }
 
+    #[test]
+    fn an_entry_of_a_run_takes_64_bytes_and_lies_where_the_log_has_it() {
+        assert_eq!(size_of::<Placed<'_>>(), 64);
+        let log = b"kiwi is green, and so is fig".to_vec();
+        let mut run = Run::for_bytes(0);
+        run.add([Entry { sequence: 1, kind: Kind::Value, key: &log[..4], value: &log[8..13] }].into_iter());
+        run.sort();
+        let entry = run.entries().next().unwrap();
+        assert_eq!((entry.key.as_ptr(), entry.value.as_ptr()), (log.as_ptr(), log[8..].as_ptr()));
+    }
+
     proptest! {
         #[test]
         fn halves_hold_all_entries_and_share_no_user_key(

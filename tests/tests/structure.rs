@@ -134,6 +134,25 @@ fn every_module_of_a_stage_is_used_above_it() {
     assert!(unused.is_empty(), "built, and used by nothing above: {unused:?}");
 }
 
+/// INV-SYNC-1, as far as names show it. The tool is a program of its own, beside the engine.
+#[test]
+fn what_threads_tell_one_another_comes_from_one_module() {
+    let is_elsewhere = |line: &&str| {
+        let of_std = line.contains("std::sync::")
+            && ["Mutex", "RwLock", "Condvar", "mpsc"].iter().any(|name| line.contains(name));
+        of_std || ["parking_lot::", "arc_swap::", "std::thread::spawn"].iter().any(|name| line.contains(name))
+    };
+    for stage in STAGES {
+        let folder = root().join(stage).join("src");
+        let exempt = [folder.join("sync.rs"), folder.join("sync"), folder.join("bin")];
+        for file in sources(&folder).iter().filter(|file| !exempt.iter().any(|path| file.starts_with(path))) {
+            let source = product(&read(file));
+            let found = source.lines().find(is_elsewhere);
+            assert_eq!(found, None, "{}: from `memtable::sync`, which shuttle knows", file.display());
+        }
+    }
+}
+
 #[test]
 fn unsafe_code_is_allowed_in_one_module() {
     let folders = STAGES.into_iter().chain(["tests/src", "book"]);

@@ -70,6 +70,24 @@ fn an_edit_is_published_only_when_it_is_durable() {
 }
 
 #[test]
+fn a_manifest_that_has_grown_long_gives_way_to_a_snapshot() {
+    let mut shop = two_levels();
+    let first = shop.set.manifest_number();
+    let mut longest = 0;
+    for floor in 1..2_000 {
+        let edit = VersionEdit { log_floor: Some(floor), ..VersionEdit::default() };
+        shop.set.install(&[], edit, |_| {}).unwrap();
+        longest = longest.max(shop.set.manifest_bytes());
+        let current = Current::read(&*shop.vfs).unwrap().expect("the workshop committed one");
+        assert_eq!(current.manifest, shop.set.manifest_number());
+    }
+    assert!(longest < 5_000, "it grew to {longest} bytes");
+    assert!(shop.set.take_replaced().contains(&first));
+    let recovered = reopen(&shop.vfs).unwrap();
+    assert_eq!((recovered.version.as_edit(), recovered.log_floor), (shop.version().as_edit(), 1_999));
+}
+
+#[test]
 fn an_edit_against_a_law_is_refused_before_anything_is_written() {
     let mut shop = two_levels();
     let before = (shop.vfs.calls(), shop.version().as_edit());
