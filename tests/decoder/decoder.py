@@ -24,6 +24,7 @@ from xxh3 import xxh3
 
 MASK = (1 << 64) - 1
 LAST_SEQUENCE = (1 << 56) - 1
+LAST_FILE = (1 << 58) - 1
 LONGEST_KEY, LONGEST_VALUE = 65_535, 1 << 30
 LONGEST_PAYLOAD = LONGEST_VALUE + (1 << 20)
 VALUE, DELETION = 1, 2
@@ -91,6 +92,11 @@ class Reader:
             if byte < 128:
                 return value
 
+    def up_to(self, most):
+        value = self.varint()
+        demand(value <= most, f"{value} is beyond {most}")
+        return value
+
     def string(self):
         return self.bytes(self.varint())
 
@@ -133,9 +139,18 @@ class Directory:
         with open(os.path.join(self.path, name), "rb") as file:
             return file.read()
 
+    def check_numbers(self):
+        """No file that is the database's, whether it counts or not, has a number that leaves none above it."""
+        for name in os.listdir(self.path):
+            parts = re.fullmatch(r"MANIFEST-([0-9]+)|([0-9]+)\.(?:log|log\.damaged|sst|tmp)", name)
+            digits = parts and (parts[1] or parts[2])
+            if digits and digits == f"{int(digits):06}" and int(digits) <= MASK:
+                demand(int(digits) <= LAST_FILE, f"{name}: no database counts its files so far")
+
     def logs(self):
-        numbers = [int(name[:-4]) for name in os.listdir(self.path) if re.fullmatch(r"[0-9]+\.log", name)]
-        return sorted({n for n in numbers if os.path.exists(os.path.join(self.path, file_name("log", n)))})
+        names = [name for name in os.listdir(self.path) if re.fullmatch(r"[0-9]+\.log", name)]
+        numbers = {int(name[:-4]) for name in names if name == file_name("log", int(name[:-4]))}
+        return sorted(number for number in numbers if number <= MASK)
 
     def decode(self, name, decode, *arguments):
         """What `decode` makes of a file; whatever is wrong with it gets its name."""
@@ -293,11 +308,11 @@ class Live:
     """A live table, as the manifest describes it."""
 
     def __init__(self, reader):
-        self.level, self.number, self.size = reader.varint(), reader.varint(), reader.varint()
-        self.smallest = reader.string(), reader.varint()
-        self.largest = reader.string(), reader.varint()
+        self.level, self.number, self.size = reader.varint(), reader.up_to(LAST_FILE), reader.varint()
+        self.smallest = reader.string(), reader.up_to(LAST_SEQUENCE)
+        self.largest = reader.string(), reader.up_to(LAST_SEQUENCE)
         flags = reader.u8()
-        self.first, self.last = reader.varint(), reader.varint()
+        self.first, self.last = reader.up_to(LAST_SEQUENCE), reader.up_to(LAST_SEQUENCE)
         self.entries, self.deletions, self.crc = reader.varint(), reader.varint(), reader.u32()
         demand(self.level <= 6, f"level {self.level}")
         demand(flags == 1, f"flags {flags}")
@@ -318,13 +333,13 @@ class Version:
             tag = reader.u8()
             field = reader.within(reader.varint())
             if tag in self.numbers:
-                self.numbers[tag] = field.varint()
+                self.numbers[tag] = field.up_to(LAST_SEQUENCE if tag == 4 else LAST_FILE)
             elif tag == 3:
                 demand(field.varint() == 0, "another keyspace")
             elif tag == 5:
                 added.append(Live(field))
             elif tag == 6:
-                level, number = field.varint(), field.varint()
+                level, number = field.varint(), field.up_to(LAST_FILE)
                 demand(level <= 6, f"level {level}")
                 removed.append((level, number))
             else:
@@ -355,6 +370,8 @@ def decode_manifest(data, number, salt):
     version = Version()
     for record in records:
         version.apply(record)
+    flushed = version.numbers[4]
+    demand(all(table.last <= flushed for table in version.tables.values()), f"a table holds more than {flushed}")
     return version
 
 
@@ -429,7 +446,7 @@ class Footer:
 def decode_metaindex(payload):
     """The name, offset and length of each meta block."""
     reader, blocks = Reader(payload), []
-    for _ in range(reader.varint()):
+    for _ in range(reader.up_to(256)):
         name, flags, offset, size = reader.string(), reader.u8(), reader.varint(), reader.varint()
         try:
             name = name.decode()
@@ -484,7 +501,7 @@ def decode_index(payload):
     reader = Reader(payload)
     prefix, blocks = reader.string(), []
     for _ in range(reader.varint()):
-        rest, sequence, size = reader.string(), reader.varint(), reader.varint()
+        rest, sequence, size = reader.string(), reader.up_to(LAST_SEQUENCE), reader.varint()
         separator = order(prefix + rest, sequence)
         demand(not blocks or blocks[-1][0] < separator, "the separators do not ascend")
         blocks.append((separator, size))
@@ -634,6 +651,7 @@ def blocked(contents):
 def read_database(path):
     """The visible values by their keys."""
     directory = Directory(path)
+    directory.check_numbers()
     database, number = directory.decode("CURRENT", decode_current)
     version = directory.decode(file_name("manifest", number), decode_manifest, number, salt_of(database, number))
     entries = []
