@@ -401,14 +401,9 @@ fn nothing(_db: &Db, _stage: &Stage) -> Outcome {
     Ok(())
 }
 
-/// Fills the memtable to its limit: whoever writes next asks for a log.
-fn fill(db: &Db, stage: &Stage) -> Outcome {
-    fill_to(db, MEMTABLE_BYTES as u64)?;
-    put(db, stage)
-}
-
-fn prepare_log(db: &Db, _stage: &Stage) -> Outcome {
-    Ok(db.run_job(Job::PrepareLog)?)
+/// Fills the memtable to its limit.
+fn fill(db: &Db, _stage: &Stage) -> Outcome {
+    fill_to(db, MEMTABLE_BYTES as u64)
 }
 
 fn fill_to(db: &Db, bytes: u64) -> Outcome {
@@ -420,15 +415,32 @@ fn fill_to(db: &Db, bytes: u64) -> Outcome {
     Ok(())
 }
 
-/// A memtable that has grown by a half beyond its limit: whoever writes next makes the log that
-/// nobody else has made, and rotates.
-fn overfill(db: &Db, _stage: &Stage) -> Outcome {
-    fill_to(db, 3 * MEMTABLE_BYTES as u64 / 2)
+/// Fills the memtable until a writer rotates it. Returns how large it was.
+fn rotated(db: &Db) -> Result<u64, Failure> {
+    let waiting = db.stats().waiting_memtables;
+    let mut bytes = 0;
+    for number in 0.. {
+        if db.stats().waiting_memtables > waiting {
+            break;
+        }
+        bytes = db.stats().memtable_bytes;
+        db.put(format!("fruit{number:05}"), [b'.'; VALUE_BYTES])?;
+    }
+    Ok(bytes)
 }
 
-fn rotate(db: &Db, stage: &Stage) -> Outcome {
-    overfill(db, stage)?;
-    put(db, stage)
+fn rotate(db: &Db, _stage: &Stage) -> Outcome {
+    rotated(db).map(drop)
+}
+
+/// One full memtable that waits, and another that has grown by a half beyond its limit.
+fn overfill(db: &Db, _stage: &Stage) -> Outcome {
+    let waiting = rotated(db)?;
+    fill_to(db, waiting + 3 * MEMTABLE_BYTES as u64 / 2)
+}
+
+fn prepare(db: &Db, _stage: &Stage) -> Outcome {
+    Ok(db.run_job(Job::PrepareLog)?)
 }
 
 fn flush(db: &Db, _stage: &Stage) -> Outcome {
@@ -459,8 +471,8 @@ fn scenes() -> Vec<Scene> {
             1,
         ),
         scene("durable put: append the promise", nothing, put_durably, log, 2),
-        scene("the next log is made: sync its name", fill, prepare_log, directory, 1),
-        scene("rotation, and nobody has made it: the same", overfill, put, directory, 1),
+        scene("making the next log: sync its name", fill, prepare, directory, 1),
+        scene("the same, the memtable over by a half", overfill, prepare, directory, 1),
         scene("flush: write the table", rotate, flush, table, 1),
         scene(
             "flush: sync the table",
