@@ -30,13 +30,13 @@ use std::path::{Path, PathBuf};
 use mdbook_driver::errors::{Error, Result};
 
 use crate::commands::{Tool, commands};
-use crate::directive::{Directive, directives};
+use crate::directive::{Directive, Placed, directives};
 use crate::html;
 use crate::labs;
 use crate::links::{Link, Target, links, resolve};
 use crate::page::{Finding, Shelf, Shown};
 use crate::render::{CHAPTERS, Page, load, pages, render_into};
-use crate::source::Source;
+use crate::source::{Source, rust_files};
 
 /// What a check saw.
 #[derive(Debug, Default)]
@@ -136,7 +136,8 @@ impl Report {
             }
         }
         self.items = shelf.shown();
-        let linked: BTreeSet<PathBuf> = pages.iter().flat_map(linked_files).collect();
+        let mut linked: BTreeSet<PathBuf> = pages.iter().flat_map(linked_files).collect();
+        linked.extend(pages.iter().flat_map(|page| indexed_files(repository, page)));
         for source in stage_sources(repository) {
             let (all, shown) = source.lines_of_code(|line| shows(&self.items, source.path(), line));
             self.lines = (self.lines.0 + all, self.lines.1 + shown);
@@ -301,6 +302,15 @@ fn linked_files(page: &Page) -> Vec<PathBuf> {
         Target::RawHtml => None,
     };
     links(&page.text).into_iter().filter_map(inside).collect()
+}
+
+/// The files whose public items a page lists.
+fn indexed_files(repository: &Path, page: &Page) -> Vec<PathBuf> {
+    let listed = |(_, directive): Placed| match directive {
+        Ok(Directive::Public { stage }) => rust_files(repository, &stage).ok(),
+        _ => None,
+    };
+    directives(&page.text).into_iter().filter_map(listed).flatten().collect()
 }
 
 /// Every file in `folder` and the folders in it, in the order of their names.

@@ -7,6 +7,7 @@
 //!   {{#out memtable-steps growth}}                                 one part of it
 //!   {{#figure put-path What one put does.}}                        a picture, with a caption
 //!   {{#laws stage1-memtable}}                                      the laws of a stage, and who keeps them
+//!   {{#public stage1-memtable}}                                    what everybody may use of it
 //! ```
 //!
 //! A directive is a line of its own, and stands in no code block. After a comma an
@@ -41,6 +42,11 @@ pub enum Directive {
         name: String,
         /// What stands under it, if not its title.
         caption: Option<String>,
+    },
+    /// What everybody may use of a stage.
+    Public {
+        /// The stage's folder.
+        stage: String,
     },
     /// The laws that a stage states.
     Laws {
@@ -81,6 +87,7 @@ fn parse(line: &str) -> Result<Directive, String> {
         ("item", ..) => Err(format!("which item of the file? {line}")),
         ("out", lab, part) => Ok(Directive::Output { lab: lab.to_owned(), part }),
         ("figure", name, caption) => Ok(Directive::Figure { name: name.to_owned(), caption }),
+        ("public", stage, None) => Ok(Directive::Public { stage: stage.to_owned() }),
         ("laws", stage, None) => Ok(Directive::Laws { stage: stage.to_owned() }),
         _ => Err(format!("a directive that nobody knows: {line}")),
     }

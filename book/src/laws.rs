@@ -14,7 +14,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use crate::source::{Shape, Source};
+use crate::source::{Shape, Source, rust_files};
 
 /// Where planted bugs, and who caught them, are listed.
 const PLANTED: &str = "tests/MUTANTS.md";
@@ -66,28 +66,13 @@ pub struct Stated {
 /// # Errors
 /// In words, when the stage cannot be read.
 pub fn stated(repository: &Path, stage: &str) -> Result<Vec<Stated>, String> {
-    let mut files = Vec::new();
-    collect(&repository.join(stage).join("src"), &mut files).map_err(|error| format!("{stage}: {error}"))?;
-    files.sort();
     let mut laws = Vec::new();
-    for file in files {
-        let text = std::fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
-        let path = file.strip_prefix(repository).unwrap_or(&file);
-        laws.extend(stated_in(path, &text));
+    for path in rust_files(repository, stage)? {
+        let text = std::fs::read_to_string(repository.join(&path))
+            .map_err(|error| format!("{}: {error}", path.display()))?;
+        laws.extend(stated_in(&path, &text));
     }
     Ok(laws)
-}
-
-fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            collect(&path, files)?;
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            files.push(path);
-        }
-    }
-    Ok(())
 }
 
 /// A law begins with its name in bold, and ends before the next one or an empty line.
@@ -122,7 +107,7 @@ fn comment_of(line: &str) -> Option<&str> {
 }
 
 /// Links between items lead nowhere in a book: `[`X`](y)` and `[`X`]` become `` `X` ``.
-fn without_links(text: &str) -> String {
+pub(crate) fn without_links(text: &str) -> String {
     let mut parts = text.split("[`");
     let mut plain = parts.next().unwrap_or_default().to_owned();
     for part in parts {

@@ -22,6 +22,7 @@
 //! - [`labs`]: the experiments of the chapters.
 //! - [`figures`]: pictures drawn by running the crates.
 //! - [`laws`]: the laws of the stages, and who keeps each.
+//! - [`contents`]: what everybody may use of a stage.
 //! - [`directive`]: what a page asks to be put in its place.
 //! - [`page`]: a page with its directives replaced.
 //! - [`render`]: Markdown to pages, by mdBook.
@@ -35,6 +36,7 @@ pub mod source;
 pub mod labs;
 pub mod figures;
 pub mod laws;
+pub mod contents;
 pub mod directive;
 pub mod page;
 pub mod render;

@@ -5,6 +5,7 @@
 //!   {{#out …}}     ▶ the snapshot of a lab's output, and the command that prints it
 //!   {{#figure …}}  ▶ a picture, drawn now
 //!   {{#laws …}}    ▶ the laws of a stage, with links to who keeps them
+//!   {{#public …}}  ▶ the files of a stage, and what each offers
 //! ```
 //!
 //! What is put in is followed by an empty line: HTML without one behind it would swallow
@@ -16,6 +17,7 @@ use std::fmt::{self, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use crate::contents;
 use crate::directive::{Directive, directives};
 use crate::figures;
 use crate::labs;
@@ -119,6 +121,7 @@ impl Shelf {
             Directive::Output { lab, part } => self.output(lab, part.as_deref()),
             Directive::Figure { name, caption } => self.figure(name, caption.as_deref()),
             Directive::Laws { stage } => self.laws(stage),
+            Directive::Public { stage } => self.public(stage),
         }
     }
 
@@ -134,6 +137,11 @@ impl Shelf {
     fn laws(&self, stage: &str) -> Result<String, String> {
         let source = |path: &Path| self.source(path);
         laws::index(Sources { repository: &self.repository, source: &source }, stage)
+    }
+
+    fn public(&self, stage: &str) -> Result<String, String> {
+        let source = |path: &Path| self.source(path);
+        contents::index(Sources { repository: &self.repository, source: &source }, stage)
     }
 
     fn output(&self, lab: &str, part: Option<&str>) -> Result<String, String> {

@@ -88,6 +88,29 @@ pub enum NotFound {
     Ambiguous(Vec<(String, usize)>),
 }
 
+/// The Rust files of `stage`, from the root of `repository`, in the order of their names.
+///
+/// # Errors
+/// In words, when the stage cannot be read.
+pub fn rust_files(repository: &Path, stage: &str) -> Result<Vec<PathBuf>, String> {
+    let mut files = Vec::new();
+    collect(&repository.join(stage).join("src"), &mut files).map_err(|error| format!("{stage}: {error}"))?;
+    files.sort();
+    Ok(files.iter().map(|file| file.strip_prefix(repository).unwrap_or(file).to_path_buf()).collect())
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            collect(&path, files)?;
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
 impl fmt::Display for NotFound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
