@@ -436,7 +436,7 @@ class Footer:
         self.version, zero, features, checksum = reader.u16(), reader.u16(), reader.u32(), reader.u32()
         demand(reader.bytes(8) == bytes.fromhex("894c534d540d0a1a"), "the magic is wrong")
         demand(checksum == crc32(data[start : start + 52]), "the footer's checksum is wrong")
-        demand(zero == 0, "what must be zero is not")
+        demand(zero == 0 or self.version > 2, "what must be zero is not")
         check_version(self.version, features, known=(1, 2))
         demand((salted, size) == (salt, len(data)), "the footer is of another file")
         demand(sum(self.index) + 5 == start, "the index does not end at the footer")
