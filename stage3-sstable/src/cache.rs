@@ -24,7 +24,7 @@
 //! out other walks, and not what is asked again and again. What was hit while it was
 //! young becomes old, and so does at once what comes back soon after it was let go: its
 //! slot still knows when it came. An old block gets a respite for each hit, up to
-//! [`MOST_RESPITES`]. Over blocks that are asked by Zipf's law this hits as often, within
+//! `MOST_RESPITES`. Over blocks that are asked by Zipf's law this hits as often, within
 //! a hundredth, as a cache with a list of those that are gone (the rules are those of
 //! S3-FIFO: Yang and others, "FIFO queues are all you need for cache eviction", 2023).
 //!
