@@ -7,7 +7,8 @@
 //! Every checksum in a log or a table also covers the file's salt and the place
 //! in the file. So bytes of another file, of another database, or of another
 //! place fail as surely as flipped bits do: a block restored to the wrong
-//! offset, a table swapped for its neighbour, a recycled disk sector.
+//! offset, a table swapped for its neighbour, a recycled disk sector. Two copies of
+//! one directory that both go on have the same salts: these are not told apart.
 
 use std::fmt;
 

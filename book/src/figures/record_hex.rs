@@ -44,7 +44,7 @@ pub(super) fn over_blocks() -> Drawn {
     let disk = SimVfs::new();
     let file = FileId::Log(1);
     let mut writer = LogWriter::create(&disk, file, DatabaseId(7))?;
-    writer.append_record(b"", &[b'a'; 32_710])?;
+    writer.append_record(b"", &[b'a'; 32_720])?;
     writer.append_record(b"", &[b'b'; 40_000])?;
     let bytes = disk.image().remove(&file).unwrap_or_default();
     let mut drawing = Drawing::new();
@@ -52,6 +52,7 @@ pub(super) fn over_blocks() -> Drawn {
     for part in log_parts(&bytes, &file.to_string())? {
         let heading = match part.contents? {
             Contents::Header(_) => continue,
+            Contents::Record { payload, fragments: 1 } => format!("a record of {} bytes", payload.len()),
             Contents::Record { payload, fragments } => {
                 format!("a record of {} bytes in {fragments} fragments", payload.len())
             }

@@ -115,7 +115,8 @@ fn survivors(image: &Image) -> Result<Sequence> {
     Ok(replay(&SimVfs::from_image(image), DATABASE, &logs, 0, |_| {})?.last_sequence)
 }
 
-/// One log: a batch that is durable, two that are not, and the power goes.
+/// One log: a batch that is durable, two that are not (one of them on two pages), and the power
+/// goes.
 fn images(out: &mut Output) -> Outcome {
     let disk = SimVfs::new();
     let journal = Journal::create(Arc::new(disk.clone()), DATABASE, 1, 0)?;
@@ -124,7 +125,7 @@ fn images(out: &mut Output) -> Outcome {
     };
     let apple = put("apple", 5)?;
     journal.persist(apple)?;
-    put("fig", 5)?;
+    put("fig", 5_000)?;
     put("kiwi", 600)?;
     let trace = disk.trace();
     let calls = trace.calls.len();

@@ -1,5 +1,5 @@
 //! What durability costs when it is asked for after every write, after eight, or once; and how
-//! writers share a sync that come while another one runs.
+//! writers share a sync who come while another one runs.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -25,12 +25,12 @@ pub(super) fn run(out: &mut Output) -> Outcome {
     out.part("groups");
     groups(out)?;
     out.part("meanwhile");
-    let widths = [40, 7, 9];
-    out.line(row(&widths, &[&"writers who come while a sync runs", &"syncs", &"a sync"]));
-    for arriving in [0, 1, 3, 7, 15] {
-        let syncs = syncs_when_busy(arriving)?;
+    let widths = [8, 7, 13];
+    out.line(row(&widths, &[&"writers", &"syncs", &"writes a sync"]));
+    for writers in [1, 2, 4, 8, 16] {
+        let syncs = syncs_of(writers)?;
         let share = format!("{:.1}", WRITES as f64 / syncs as f64);
-        out.line(row(&widths, &[&arriving, &syncs, &share]));
+        out.line(row(&widths, &[&writers, &syncs, &share]));
     }
     Ok(())
 }
@@ -78,7 +78,7 @@ struct Crashes {
     images: usize,
     /// Images in which a write is missing that had been called durable.
     lost: usize,
-    /// The most writes that had returned and were gone.
+    /// The most writes that had been appended and were gone.
     at_risk: u64,
 }
 
@@ -111,20 +111,23 @@ fn survivors(image: &Image) -> Result<u64> {
     Ok(replay(&disk, DATABASE, logs, 0, |_| {})?.last_sequence)
 }
 
-/// How many syncs 64 durable writes take, when so many other writers come during each of them.
-fn syncs_when_busy(arriving: u64) -> Result<usize> {
+/// How many syncs 64 durable writes take, of so many writers who each wait for their own write
+/// before they begin the next.
+fn syncs_of(writers: u64) -> Result<usize> {
     let disk = SimVfs::new();
-    let crowd = Arc::new(Crowd { arriving, journal: OnceLock::new(), state: Mutex::default() });
+    let state = Mutex::new(State { idle: writers, ..State::default() });
+    let crowd = Arc::new(Crowd { journal: OnceLock::new(), state });
     let busy = Busy { disk: disk.clone(), crowd: Arc::clone(&crowd) };
     let journal = Arc::new(Journal::create(Arc::new(busy), DATABASE, 1, 0)?);
     crowd.journal.get_or_init(|| Arc::downgrade(&journal));
-    let is_done = || crowd.state.lock().written == WRITES;
     loop {
-        let waiting = crowd.state.lock().waiting.pop_front();
-        match waiting {
-            // Each of them asks for itself.
-            Some(sequence) => journal.persist(sequence)?,
-            None if is_done() => break,
+        match crowd.first_waiting() {
+            Some(sequence) => {
+                journal.persist(sequence)?;
+                crowd.answer(journal.durable_sequence());
+            }
+            None if crowd.is_done() => break,
+            // Nobody waits, so one comes alone.
             None => crowd.come(&journal, 1)?,
         }
     }
@@ -132,34 +135,57 @@ fn syncs_when_busy(arriving: u64) -> Result<usize> {
     Ok(calls.iter().filter(|call| matches!(call, Call::Sync { .. })).count())
 }
 
-/// Writers who come while a sync runs: they append, and wait for their turn.
+/// Writers who append, wait until that is durable, and come again while the next sync runs.
 struct Crowd {
-    arriving: u64,
     journal: OnceLock<Weak<Journal>>,
-    state: Mutex<Waiting>,
+    state: Mutex<State>,
 }
 
 #[derive(Default)]
-struct Waiting {
+struct State {
     written: u64,
+    /// How many writers wait for nothing.
+    idle: u64,
+    /// What the others wait for.
     waiting: VecDeque<Sequence>,
 }
 
 impl Crowd {
-    fn come(&self, journal: &Journal, count: u64) -> Result<()> {
-        for _ in 0..count {
-            if self.state.lock().written < WRITES {
-                let last = journal.appender().append(WriteBatch::new().put("fig", "fresh"))?;
-                let mut state = self.state.lock();
-                state.written += 1;
-                state.waiting.push_back(last);
-            }
+    fn is_done(&self) -> bool {
+        self.state.lock().written == WRITES
+    }
+
+    fn first_waiting(&self) -> Option<Sequence> {
+        self.state.lock().waiting.front().copied()
+    }
+
+    /// Those who wait for nothing append, `most` of them at most.
+    fn come(&self, journal: &Journal, most: u64) -> Result<()> {
+        let coming = {
+            let mut state = self.state.lock();
+            let coming = state.idle.min(most).min(WRITES - state.written);
+            state.idle -= coming;
+            state.written += coming;
+            coming
+        };
+        for _ in 0..coming {
+            let last = journal.appender().append(WriteBatch::new().put("fig", "fresh"))?;
+            self.state.lock().waiting.push_back(last);
         }
         Ok(())
     }
+
+    /// Who waited for a sequence up to `durable` waits no more.
+    fn answer(&self, durable: Sequence) {
+        let mut state = self.state.lock();
+        while state.waiting.front().is_some_and(|sequence| *sequence <= durable) {
+            state.waiting.pop_front();
+            state.idle += 1;
+        }
+    }
 }
 
-/// A disk whose syncs take so long that others come meanwhile.
+/// A disk whose syncs take so long that everybody who waits for nothing comes meanwhile.
 struct Busy {
     disk: SimVfs,
     crowd: Arc<Crowd>,
@@ -178,7 +204,7 @@ impl AppendFile for BusyFile {
     fn sync(&self) -> Result<()> {
         self.inner.sync()?;
         match self.crowd.journal.get().and_then(Weak::upgrade) {
-            Some(journal) => self.crowd.come(&journal, self.crowd.arriving),
+            Some(journal) => self.crowd.come(&journal, u64::MAX),
             None => Ok(()),
         }
     }

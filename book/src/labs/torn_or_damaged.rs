@@ -1,6 +1,8 @@
 //! One log, four batches, and everything that can be done to it: which damage is told from a
 //! torn tail, and by what.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use stage2_wal::batch::{Batch, WriteBatch};
@@ -19,6 +21,8 @@ const LOG: FileId = FileId::Log(1);
 /// The last sequence that was promised, and the last that was written.
 const PROMISED: u64 = 3;
 const WRITTEN: u64 = 4;
+/// The row of the sums.
+const ALL: &str = "in all";
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -43,104 +47,139 @@ pub(crate) struct Stretch {
     pub(crate) flips: Vec<[Verdict; 8]>,
     /// For each of its bytes, the verdict when the file ends in front of it.
     cuts: Vec<Verdict>,
-    /// How many of the flips would lose something durable, and nobody would know, if there were
-    /// no promises.
-    silent_flips: usize,
+}
+
+/// Of the flips in each part of a log without promises, those that lose something durable, and
+/// nobody knows.
+type Losses = BTreeMap<String, Tally>;
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Tally {
+    lost: usize,
+    tried: usize,
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {}", self.lost, self.tried)
+    }
 }
 
 pub(super) fn run(out: &mut Output) -> Outcome {
     let stretches = stretches()?;
+    let losses = losses_without_promises()?;
     out.part("flips");
-    show(out, &stretches, "flips", |stretch| (stretch.flips.concat(), Some(stretch.silent_flips)));
+    show(out, &stretches, "flips", Some(&losses), |stretch| stretch.flips.concat());
     out.part("cuts");
-    show(out, &stretches, "cuts", |stretch| (stretch.cuts.clone(), None));
+    show(out, &stretches, "cuts", None, |stretch| stretch.cuts.clone());
     Ok(())
 }
 
-/// A row for each stretch: what becomes of the trials on it, and how many of them would lose
-/// something in silence if there were no promises, where that is asked.
+/// A row for each stretch: what becomes of the trials on it, and what is lost in silence in the
+/// same part of a log without promises, where that was tried.
 fn show(
     out: &mut Output,
     stretches: &[Stretch],
     heading: &str,
-    trials: impl Fn(&Stretch) -> (Vec<Verdict>, Option<usize>),
+    losses: Option<&Losses>,
+    trials: impl Fn(&Stretch) -> Vec<Verdict>,
 ) {
     let widths = [12, 7, 12, 11, 8, 18];
-    let mut sums: Vec<usize> = Vec::new();
-    let mut rows: Vec<(&str, Vec<usize>)> = Vec::new();
-    for stretch in stretches {
-        let (verdicts, without_promises) = trials(stretch);
+    let columns = 5 + usize::from(losses.is_some());
+    let titles: [&dyn fmt::Display; 6] =
+        [&"in", &heading, &"corruption", &"torn tail", &"silent", &"without promises"];
+    out.line(row(&widths, &titles[..columns]));
+    let mut rows: Vec<(&str, Vec<Verdict>)> =
+        stretches.iter().map(|stretch| (stretch.name.as_str(), trials(stretch))).collect();
+    let all = rows.iter().flat_map(|(_, verdicts)| verdicts).copied().collect();
+    rows.push((ALL, all));
+    for (name, verdicts) in &rows {
         let count = |wanted| verdicts.iter().filter(|verdict| **verdict == wanted).count();
-        let of_verdicts = [Verdict::Corruption, Verdict::TornTail, Verdict::Silent].map(count);
-        let mut counts = vec![verdicts.len()];
-        counts.extend(of_verdicts);
-        counts.extend(without_promises);
-        sums.resize(counts.len(), 0);
-        sums.iter_mut().zip(&counts).for_each(|(sum, count)| *sum += count);
-        rows.push((&stretch.name, counts));
-    }
-    let titles = ["in", heading, "corruption", "torn tail", "silent", "without promises"];
-    let titles: Vec<&dyn std::fmt::Display> = titles[..=sums.len()].iter().map(|title| title as _).collect();
-    out.line(row(&widths, &titles));
-    rows.push(("in all", sums));
-    for (name, counts) in &rows {
-        let mut cells: Vec<&dyn std::fmt::Display> = vec![name];
-        cells.extend(counts.iter().map(|count| count as &dyn std::fmt::Display));
-        out.line(row(&widths, &cells));
+        let counts = [Verdict::Corruption, Verdict::TornTail, Verdict::Silent].map(count);
+        let lost = losses.and_then(|losses| losses.get(*name));
+        let lost = lost.map_or("-".to_owned(), Tally::to_string);
+        let tried = verdicts.len();
+        let cells: [&dyn fmt::Display; 6] = [name, &tried, &counts[0], &counts[1], &counts[2], &lost];
+        out.line(row(&widths, &cells[..columns]));
     }
 }
 
-/// The log: two promises, and a batch behind the second.
-fn log() -> Result<SimVfs, Failure> {
+/// Four batches. With promises there are two, the last batch behind the second.
+fn log(with_promises: bool) -> Result<SimVfs, Failure> {
     let disk = SimVfs::new();
     let journal = Journal::create(Arc::new(disk.clone()), DATABASE, 1, 0)?;
     let write = |batch: &WriteBatch| journal.appender().append(batch);
+    let persist = |sequence| if with_promises { journal.persist(sequence) } else { Ok(()) };
     let first = write(WriteBatch::new().put("fig", "green"))?;
-    journal.persist(first)?;
+    persist(first)?;
     write(WriteBatch::new().put("kiwi", "brown"))?;
     let third = write(WriteBatch::new().delete("fig"))?;
-    journal.persist(third)?;
+    persist(third)?;
     write(WriteBatch::new().put("fig", "ripe"))?;
     Ok(disk)
 }
 
+/// What the part of a log is called; nothing where no record can be.
+fn name_of(contents: Contents) -> Result<Option<String>, Failure> {
+    Ok(match contents {
+        Contents::Header(_) => Some("the header".to_owned()),
+        Contents::Record { payload, .. } => {
+            Some(format!("batch {}", Batch::decode(&payload)?.first_sequence()))
+        }
+        Contents::Promise(sequence) => Some(format!("promise {sequence}")),
+        Contents::Padding | Contents::Zeros => None,
+    })
+}
+
 /// Every part of the log, with everything tried on it.
 pub(crate) fn stretches() -> Result<Vec<Stretch>, Failure> {
-    let disk = log()?;
+    let disk = log(true)?;
     let bytes = disk.open(LOG)?.read_all()?;
     let mut stretches = Vec::new();
     for part in log_parts(&bytes, "the log")? {
-        let name = match part.contents? {
-            Contents::Header(_) => "the header".to_owned(),
-            Contents::Record { payload, .. } => {
-                format!("batch {}", Batch::decode(&payload)?.first_sequence())
-            }
-            Contents::Promise(sequence) => format!("promise {sequence}"),
-            Contents::Padding | Contents::Zeros => continue,
-        };
-        let mut stretch =
-            Stretch { name, start: part.start, flips: Vec::new(), cuts: Vec::new(), silent_flips: 0 };
+        let Some(name) = name_of(part.contents?)? else { continue };
+        let mut stretch = Stretch { name, start: part.start, flips: Vec::new(), cuts: Vec::new() };
         for byte in part.start..part.end {
             let mut verdicts = [Verdict::Whole; 8];
             for (bit, verdict) in verdicts.iter_mut().enumerate() {
-                let flip = |bytes: &mut Vec<u8>| bytes[byte] ^= 1 << bit;
-                disk.corrupt(LOG, flip)?;
-                *verdict = judge(&disk)?;
-                stretch.silent_flips += usize::from(loses_in_silence(&disk));
-                disk.corrupt(LOG, flip)?;
+                *verdict = flipped(&disk, byte, bit, judge)??;
             }
             stretch.flips.push(verdicts);
             disk.corrupt(LOG, |bytes| bytes.truncate(byte))?;
             stretch.cuts.push(judge(&disk)?);
             disk.corrupt(LOG, |held| *held = bytes.to_vec())?;
         }
-        // Without promises these bytes would not be there.
-        if stretch.name.starts_with("promise") {
-            stretch.silent_flips = 0;
-        }
         stretches.push(stretch);
     }
     Ok(stretches)
+}
+
+/// The same batches without promises, every bit of them flipped.
+fn losses_without_promises() -> Result<Losses, Failure> {
+    let disk = log(false)?;
+    let bytes = disk.open(LOG)?.read_all()?;
+    let (mut losses, mut all) = (Losses::new(), Tally::default());
+    for part in log_parts(&bytes, "the log")? {
+        let Some(name) = name_of(part.contents?)? else { continue };
+        let mut tally = Tally::default();
+        for bit in part.start * 8..part.end * 8 {
+            tally.lost += usize::from(flipped(&disk, bit / 8, bit % 8, loses_in_silence)?);
+            tally.tried += 1;
+        }
+        all = Tally { lost: all.lost + tally.lost, tried: all.tried + tally.tried };
+        losses.insert(name, tally);
+    }
+    losses.insert(ALL.to_owned(), all);
+    Ok(losses)
+}
+
+/// What `look` says of the log while this bit of it is flipped.
+fn flipped<T>(disk: &SimVfs, byte: usize, bit: usize, look: fn(&SimVfs) -> T) -> Result<T, Failure> {
+    let flip = |bytes: &mut Vec<u8>| bytes[byte] ^= 1 << bit;
+    disk.corrupt(LOG, flip)?;
+    let seen = look(disk);
+    disk.corrupt(LOG, flip)?;
+    Ok(seen)
 }
 
 fn judge(disk: &SimVfs) -> Result<Verdict, Failure> {
@@ -153,8 +192,8 @@ fn judge(disk: &SimVfs) -> Result<Verdict, Failure> {
     }
 }
 
-/// Whether somebody who takes the records up to the first damage, and knows nothing of promises,
-/// would go on without a word and without something that was promised.
+/// Whether somebody who takes the records up to the first damage, and has no promises, would go on
+/// without a word and without something that was durable.
 fn loses_in_silence(disk: &SimVfs) -> bool {
     let contents = disk.open(LOG).and_then(|file| read_log(&*file, 1, file_salt(DATABASE, 1)));
     // An error of the header is an error for everybody.

@@ -45,12 +45,14 @@
 //! [`ReplayReport::lost`]. The modes that accept loss read to the end of every log.
 //!
 //! **INV-REPLAY-4** In `PointInTime` and `Salvage` writing goes on above everything
-//! accepted, promised or seen: no sequence that somebody was given for a write that
-//! is lost comes to mean another write.
+//! accepted, promised or seen: no sequence of a write that was durable, or that is seen
+//! to be lost, comes to mean another write. In the other modes nothing durable is lost,
+//! and the sequences of a torn tail are given out again.
 //!
-//! `PointInTime` ends at the damage of an older log even where the next log would
-//! continue the chain: its answer is the database as it was when the last sound
-//! byte before the first bad one was written, with nothing to weigh. A crash alone
+//! `PointInTime` ends at the damage of an older log even where the next log continues
+//! the chain, as it does when the damage took no batch: so it may open with less than
+//! the default mode. Its answer is the database as it was when the last sound byte
+//! before the first bad one was written, however the logs behind look. A crash alone
 //! never makes it lose what was promised, since a promise in a newer log is made
 //! only when the older logs are synced whole.
 //!
@@ -330,7 +332,7 @@ impl Replay {
     }
 
     /// At or below the flushed sequence: skipped. Next in the chain: accepted.
-    /// Anything else: a gap.
+    /// Anything else, a missing sequence or one that comes twice: a gap.
     fn takes(&mut self, batch: &Batch<'_>, log: &Log, piece: Piece<'_>) -> Result<bool> {
         if batch.last_sequence() <= self.flushed {
             return Ok(false);

@@ -13,8 +13,8 @@
 //!
 //! **INV-LOG-1** The CRC of a fragment covers the file's salt, the fragment's own
 //! offset, its length, its type and its payload. So zeros (whose CRC over
-//! nothing is 0), stale bytes, a record copied to another place and a record of
-//! another file never parse.
+//! nothing is 0) never parse; and stale bytes, a record copied to another place and
+//! a record of another file parse no more often than noise does, once in 2³².
 //!
 //! **INV-LOG-2** A fragment begins only where at least [`MIN_FRAGMENT_BYTES`] of
 //! the block are left, which is what a promise needs. So a promise is never

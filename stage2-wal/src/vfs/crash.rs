@@ -11,11 +11,11 @@
 //!            garbage) · every subset of pages · each prefix of the names, …
 //! ```
 //!
-//! The model of a disk is the weakest one that INV-VFS-1 to 3 allow: what was not
-//! synced may reach the disk in any order, by the page and, where a write was
-//! under way, by the sector. Two things no disk does, and neither does this
-//! model: a sector that holds synced bytes is rewritten old or new, never as
-//! garbage, and synced bytes stay.
+//! What was not synced may reach the disk in any order, as INV-VFS-1 to 3 allow: by the
+//! page; where a write was under way, by the sector; and, which is harder than any disk,
+//! by the append, wherever in a sector it stands. Two things no disk does, and neither
+//! does this model: synced bytes are never garbage, and they stay. Of arbitrary bytes and
+//! of many pages no walk can try every case: where it draws, the seed is fixed.
 //!
 //! [`Trace::for_each_crash`] walks a recorded run and yields the images for
 //! every call boundary. The caller opens each one and asks an oracle.

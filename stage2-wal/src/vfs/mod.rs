@@ -12,16 +12,16 @@
 //!
 //! A [`Vfs`] is one directory. Files in it are addressed by a typed [`FileId`],
 //! so nothing that is read from a file can ever become a path. A file is
-//! appended to by the one who created it and read by everyone else: there is no
-//! truncation and no reopening for append, so a file whose writer is gone never
-//! changes again.
+//! appended to by the one who created it and read by everyone else: what was
+//! appended is never cut off or written again, and no file is reopened for append,
+//! so a file whose writer is gone never changes again.
 //!
 //! What the layers above may rely on, and nothing more:
 //!
-//! - **INV-VFS-1** Appended bytes are durable once [`AppendFile::sync`] returned
-//!   without error after the append.
-//! - **INV-VFS-2** A name that was created, renamed or removed is durable once
-//!   [`Vfs::sync_directory`] returned without error afterwards.
+//! - **INV-VFS-1** Bytes that were appended before a call of [`AppendFile::sync`]
+//!   are durable once that call has returned without error.
+//! - **INV-VFS-2** A name that was created, renamed or removed before a call of
+//!   [`Vfs::sync_directory`] is durable once that call has returned without error.
 //! - **INV-VFS-3** [`Vfs::rename`] replaces its target in one step: a crash
 //!   leaves the old file or the new one under that name.
 //! - After a crash without these, any subset of the unsynced 4 KiB pages and any

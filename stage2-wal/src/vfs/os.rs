@@ -1,8 +1,9 @@
 //! One directory of the operating system.
 //!
-//! Files are created with mode 0600 and never through a symbolic link: a name
-//! that is a link, or anything but a regular file, is refused, because whoever
-//! can plant a link in a database's directory must not choose what it reads.
+//! Files are created with mode 0600 and never through a symbolic link. To be opened,
+//! a name must be a regular file: a link that lies there, planted or by mistake, is
+//! refused. It is no wall against somebody who may write to the directory while the
+//! database runs: he could as well put a table of his own there.
 //!
 //! [`OsVfs::create`] syncs the parent of every directory that it makes. Without
 //! that a power cut may take the whole directory with it, and every file that
