@@ -38,6 +38,7 @@ mod flush_order;
 mod locks;
 mod stall_onset;
 mod pinned;
+mod holders;
 mod crash_matrix;
 mod peers;
 mod api_map;
@@ -158,6 +159,7 @@ pub const FIGURES: &[Figure] = &[
         "Who owns what, and until when: a cursor holds files that no longer count.",
         pinned::draw,
     ),
+    here("holders", "What you may hold of a database, and what stays because of it.", holders::draw),
     here("crash-matrix", "A crash after every call, in every way it may go.", crash_matrix::draw),
     here(
         "machine-limits",

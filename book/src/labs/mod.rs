@@ -37,6 +37,7 @@ mod which_file;
 mod back_from_the_dead;
 pub(crate) mod crash_between;
 pub(crate) mod who_waits;
+pub(crate) mod who_holds;
 mod where_time_goes;
 mod what_survives;
 mod errors_say;
@@ -181,6 +182,12 @@ pub const LABS: &[Lab] = &[
         chapter: 13,
         about: "syncs shared by 1 to 16 writers; the onset of a stall; who goes on while the disk is at work",
         run: who_waits::run,
+    },
+    Lab {
+        name: "who-holds",
+        chapter: 14,
+        about: "block reads of gets, cold, warm and without filters; what stays while somebody holds it",
+        run: who_holds::run,
     },
     Lab {
         name: "where-time-goes",
