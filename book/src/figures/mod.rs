@@ -40,6 +40,7 @@ mod stall_onset;
 mod pinned;
 mod holders;
 mod crash_matrix;
+mod second_crash;
 mod peers;
 mod api_map;
 
@@ -161,6 +162,11 @@ pub const FIGURES: &[Figure] = &[
     ),
     here("holders", "What you may hold of a database, and what stays because of it.", holders::draw),
     here("crash-matrix", "A crash after every call, in every way it may go.", crash_matrix::draw),
+    here(
+        "second-crash",
+        "A second crash, behind each call of a recovery: the rename is the border.",
+        second_crash::draw,
+    ),
     here(
         "machine-limits",
         "What the machine of the comparison takes for the parts of an operation, in ns.",

@@ -38,6 +38,7 @@ mod back_from_the_dead;
 pub(crate) mod crash_between;
 pub(crate) mod who_waits;
 pub(crate) mod who_holds;
+pub(crate) mod crash_matrix;
 mod where_time_goes;
 mod what_survives;
 mod errors_say;
@@ -188,6 +189,12 @@ pub const LABS: &[Lab] = &[
         chapter: 14,
         about: "block reads of gets, cold, warm and without filters; what stays while somebody holds it",
         run: who_holds::run,
+    },
+    Lab {
+        name: "crash-matrix",
+        chapter: 15,
+        about: "a crash after every call of a short life and of its recovery; a sync left out; faults of every call",
+        run: crash_matrix::run,
     },
     Lab {
         name: "where-time-goes",
