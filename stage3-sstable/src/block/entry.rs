@@ -3,7 +3,7 @@
 //! ```text
 //!   start                                                value_start     end
 //!   │ kind · sequence · suffix length · value length │ suffix │ value     │
-//!   │  02     90 9c 3d       03              64      │ 032    │ …         │
+//!   │  01     90 9c 3d       03              64      │ 032    │ …         │
 //!   └─── one load of eight bytes holds it, as a rule ─────┘
 //! ```
 //!
