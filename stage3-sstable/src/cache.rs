@@ -23,7 +23,8 @@
 //! young, and only a twentieth of the blocks may be: so a walk over everything drives
 //! out other walks, and not what is asked again and again. What was hit while it was
 //! young becomes old, and so does at once what comes back soon after it was let go: its
-//! slot still knows when it came. An old block gets a respite for each hit, up to
+//! slot still knows when it came. A hit is worth a respite: once, when it is the block's
+//! turn to go, it goes to the end of the old ones instead. It can save up
 //! `MOST_RESPITES`. Over blocks that are asked by Zipf's law this hits as often, within
 //! a hundredth, as a cache with a list of those that are gone (the rules are those of
 //! S3-FIFO: Yang and others, "FIFO queues are all you need for cache eviction", 2023).
@@ -54,7 +55,7 @@ use crate::block::Block;
 /// its bytes.
 const ENTRY_BYTES: usize = 128;
 
-/// How many hits a block can save up.
+/// How many respites a block can save up, one for each hit.
 const MOST_RESPITES: u8 = 7;
 
 /// One block of so many may be young.
@@ -115,7 +116,7 @@ struct Place {
 #[cfg(not(shuttle))]
 const _: () = assert!(size_of::<Place>() == 64, "a place is one cache line");
 
-/// A block, folded.
+/// A block: its bytes, and the two counts from which its parts follow.
 struct Kept {
     payload: Bytes,
     number: u64,
@@ -274,7 +275,7 @@ impl Place {
         self.kept.lock().as_ref().map_or(0, |kept| kept.hits.into())
     }
 
-    /// Whether its block was hit, of which it takes one away.
+    /// Whether its block has a respite left, which is used up by asking.
     fn has_respite(&self) -> bool {
         let mut kept = self.kept.lock();
         let Some(respites) = kept.as_mut().map(|kept| &mut kept.respites) else { return false };
@@ -318,7 +319,8 @@ pub struct BlockCacheStats {
     pub capacity_bytes: u64,
 }
 
-/// Where a block is, or was: its place, counted from 1, and in the upper half when it came.
+/// Where a block is, or was. In the lower half its place plus one, so that 0 says nowhere;
+/// in the upper half how many blocks had been put in when it came, itself among them.
 #[derive(Debug, Default)]
 struct Slot(AtomicU64);
 
@@ -332,7 +334,7 @@ impl Slot {
         self.0.store(u64::from(time) << 32 | u64::from(place + 1), Ordering::Relaxed);
     }
 
-    /// How many blocks came after it.
+    /// How many blocks came after it, when so many had been put in.
     fn age(&self, now: u32) -> u32 {
         now.wrapping_sub((self.0.load(Ordering::Relaxed) >> 32) as u32)
     }

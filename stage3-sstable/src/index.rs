@@ -12,9 +12,10 @@
 //! A separator stands at or above the last key of its block and below the first
 //! key of the next, and is as short as that allows.
 //!
-//! - **INV-INDEX-1** Separators ascend. The block of the first one at or above
-//!   `target` is the only block in which the newest version at or below `target`
-//!   of the same user key can be: a lookup reads one block.
+//! - **INV-INDEX-1** Separators ascend, and no user key has entries on both sides of
+//!   one, unless it is an entry itself. So the block of the first separator at or behind
+//!   `target` is the only one in which the newest version of its user key, of at most its
+//!   sequence, can be: a lookup reads one block.
 //! - **INV-INDEX-2** Data blocks fill the file from offset 0 without a gap, so
 //!   their lengths say where they are.
 //!
@@ -149,11 +150,11 @@ impl Index {
         Ok(index)
     }
 
-    /// The same where only an upper bound of the data's bytes is known.
+    /// The same for who knows only that the data takes at most `data_bytes`: blocks that
+    /// end before that are no error.
     ///
     /// # Errors
-    /// As [`decode`](Self::decode), but for blocks that leave something of
-    /// `data_bytes`.
+    /// The others of [`decode`](Self::decode).
     pub fn decode_within(decoder: &mut Decoder<'_>, data_bytes: u64) -> Result<Index, Malformed> {
         let mut index = Index { prefix: decoder.prefixed("common prefix")?.to_vec(), ..Index::default() };
         let count = decoder.length("separators")?;

@@ -2,9 +2,9 @@
 //!
 //! ```text
 //!   000000  01                       kind                   Value
-//!   000001  09                       sequence               9
+//!   000001  01                       sequence               1
 //!   …
-//!   0001f2  89 4c 53 4d 54 0d 0a 1a  magic                  "\x89LSMT\r\n\x1a"
+//!   0001d8  89 4c 53 4d 54 0d 0a 1a  magic                  "\x89LSMT\r\n\x1a"
 //! ```
 //!
 //! The names come from the decoders that open and read a table, so a dump cannot

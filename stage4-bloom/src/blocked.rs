@@ -231,7 +231,8 @@ impl Block {
 const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// For each word of a block, the number of the bit that `hash` has in it: the
-/// upper 48 bits of its product with [`SPREAD`], six at a time.
+/// upper 48 bits of its product with [`SPREAD`], six at a time, the uppermost six for
+/// the first word.
 ///
 /// The bits are not cut from the hash itself, because the keys of one block
 /// agree in its upper bits: they chose the block.

@@ -6,9 +6,8 @@
 //!                          any other ──▶ None: read the table without
 //! ```
 //!
-//! **INV-FILTER-3** A question checks nothing: whatever bytes were opened, it
-//! stays in bounds, never panics and never fails. What is wrong with the bytes
-//! is said when they are opened.
+//! **INV-FILTER-3** A question cannot fail: whatever bytes were opened, it stays in
+//! bounds and never panics. What is wrong with the bytes is said when they are opened.
 //!
 //! An enum and not a trait object, so that a question of a few nanoseconds can be
 //! inlined into the lookup that asks it.

@@ -92,8 +92,8 @@ impl FilteredTableBuilder {
     }
 
     /// The versions of a key stand together, so the last hash is the only one to
-    /// compare with. Comparing hashes instead of keys is exact here: two keys of
-    /// one hash would be one entry of the filter anyway.
+    /// compare with. Comparing hashes instead of keys is exact here: the bits of a key
+    /// depend on nothing but its hash, so two keys of one hash set the same ones.
     fn keep_hash(&mut self, hash: u64) {
         if self.hashes.last() != Some(&hash) {
             self.hashes.push(hash);
@@ -210,8 +210,8 @@ impl FilteredTable {
         self.filter.as_ref().map_or(0, Filter::size_bytes)
     }
 
-    /// Reads the whole file, past the cache, and checks it; then asks the filter
-    /// for every key of the table. A checksum says that the filter is the one
+    /// Reads the whole file, past the cache, and checks it; then asks the filter that
+    /// was opened for every key of the table. A checksum says that the filter is the one
     /// that was written, and only this says that it was the right one.
     ///
     /// # Errors
@@ -227,7 +227,7 @@ impl FilteredTable {
 
     /// Checks INV-FILTER-1 for the keys of this table.
     fn verify_filter(&self, filter: &Filter) -> Result<()> {
-        let mut cursor = self.cursor();
+        let mut cursor = self.table.cursor_past_cache();
         cursor.seek_to_first();
         while cursor.is_valid() {
             let key = cursor.key();

@@ -27,8 +27,8 @@ use std::fmt;
 pub const META_BLOCK_PREFIX: &str = "filter.";
 
 /// The bits per key that are used unless somebody says otherwise: about one
-/// absent key in a hundred passes, and each further bit takes more than a third
-/// off that.
+/// absent key in a hundred passes, and each of the next bits takes about a third off
+/// that.
 pub const DEFAULT_BITS_PER_KEY: u32 = 10;
 
 /// The most bits per key that a policy spends. The standard filter then passes
@@ -36,7 +36,9 @@ pub const DEFAULT_BITS_PER_KEY: u32 = 10;
 pub const MAX_BITS_PER_KEY: u32 = 64;
 
 /// A way to build filters: the writer's half. The reader's is
-/// [`Filter`](crate::filter::Filter).
+/// [`Filter`](crate::filter::Filter), and it knows the names in
+/// [`Filter::KNOWN`](crate::filter::Filter::KNOWN) alone: what is written under another
+/// is never asked.
 pub trait FilterPolicy: fmt::Debug + Send + Sync {
     /// The name of the layout, as it stands in the meta block's name.
     fn name(&self) -> &'static str;

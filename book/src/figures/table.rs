@@ -145,6 +145,7 @@ fn pointers(drawing: &mut Drawing, sample: &Sample, scale: f64) {
 
 fn described(contents: &Contents) -> (&'static str, String) {
     match contents {
+        Contents::Data { block, .. } if block.entries() == 1 => ("k0", "data, 1 entry".to_owned()),
         Contents::Data { block, .. } => ("k0", format!("data, {} entries", block.entries())),
         Contents::Meta { name, .. } => ("k1", format!("meta: {name}")),
         Contents::Properties(_) => ("k2", "meta: properties".to_owned()),

@@ -1,6 +1,7 @@
 //! How many absent keys pass a filter, measured and by the formula, for both filters and 4
-//! to 16 bits a key; and the blocks that a get over four levels reads, by how the bits are
-//! divided among the levels.
+//! to 16 bits a key; the bits of one key, computed anew; the cache lines of a question; what a
+//! filter adds to the opening of a table; and the blocks that a get over four levels reads, by
+//! how the bits are divided among the levels.
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -16,9 +17,12 @@ use stage4_bloom::memtable::key::{InternalKey, Kind};
 use stage4_bloom::memtable::lookup::{Answer, Lookup, LookupKey, Touch};
 use stage4_bloom::policy::FilterPolicy;
 use stage4_bloom::sstable::cache::BlockCache;
+use stage4_bloom::sstable::compression::Codec;
+use stage4_bloom::sstable::table::TableOptions;
 use stage4_bloom::wal::vfs::{FileId, SimVfs, Vfs};
 
 use super::prelude::{Dice, number, row};
+use super::table_reads::{Noted, VALUE_BYTES, orders};
 use super::{Outcome, Output};
 
 /// How many keys are in the filter.
@@ -36,6 +40,9 @@ pub(super) fn run(out: &mut Output) -> Outcome {
     let (keys, absent) = (hashes(1, KEYS), hashes(2, QUESTIONS));
     rates(out, &keys, &absent)?;
     probes(out);
+    one_key(out)?;
+    lines(out, &keys, &absent)?;
+    opening(out)?;
     levels(out)
 }
 
@@ -43,7 +50,7 @@ fn rates(out: &mut Output, keys: &[u64], absent: &[u64]) -> Outcome {
     out.part("rates");
     let widths = [10, 6, 9, 9, 9, 9, 18];
     let heading: [&dyn Display; 7] =
-        [&"bits a key", &"probes", &"standard", &"formula", &"blocked", &"formula", &"blocked / standard"];
+        [&"bits a key", &"probes", &"standard", &"formula", &"blocked", &"formula", &"ratio of formulas"];
     out.line(row(&widths, &heading));
     for bits_per_key in 4..=16 {
         let (standard, blocked) = (Bloom::new(bits_per_key), Blocked::new(bits_per_key));
@@ -72,6 +79,127 @@ fn probes(out: &mut Output) {
         let set = 1.0 - (-f64::from(probes) / 10.0).exp();
         out.line(row(&widths, &[&probes, &percent(set), &percent(set.powi(probes))]));
     }
+}
+
+/// How many bits each filter has in which the bits of one key are shown: 16 words, or 2 blocks.
+const SHOWN_BITS: u64 = 1_024;
+/// The odd number of the blocked filter.
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// The bits of `fig` in both filters, computed here from its hash alone; an error if the stage
+/// sets others.
+fn one_key(out: &mut Output) -> Outcome {
+    out.part("fig");
+    let hash = hash_key(b"fig");
+    let hashes = vec![hash; 100];
+    let mut line = |what: &str, found: String| out.line(format!("{what:<46}  {found}"));
+    line("hash of fig", format!("{hash:016x}"));
+    let walk: Vec<u64> = positions(hash, SHOWN_BITS).collect();
+    line("standard: step, the hash rotated by 32", format!("{:016x}", hash.rotate_left(32)));
+    line("standard: seven positions among 1,024 bits", listed(&walk));
+    check_bits(&Bloom::new(10).build(&hashes)[2..], &walk)?;
+    let block = upper(hash, SHOWN_BITS / 512);
+    let product = hash.wrapping_mul(SPREAD);
+    let bits: Vec<u64> = (1..=8).map(|six| (product >> (64 - 6 * six)) % 64).collect();
+    line("blocked: which of two blocks", block.to_string());
+    line("blocked: product with SPREAD", format!("{product:016x}"));
+    line("blocked: its bit in each of the eight words", listed(&bits));
+    let places: Vec<u64> = (0..).zip(&bits).map(|(word, bit)| block * 512 + word * 64 + bit).collect();
+    check_bits(&Blocked::new(10).build(&hashes)[1..], &places)
+}
+
+/// The seven positions of a hash in a standard filter of so many bits.
+fn positions(hash: u64, bits: u64) -> impl Iterator<Item = u64> {
+    (0..7).map(move |probe: u64| upper(hash.wrapping_add(probe.wrapping_mul(hash.rotate_left(32))), bits))
+}
+
+/// `hash` as a fraction of 2^64, times `range`.
+fn upper(hash: u64, range: u64) -> u64 {
+    ((u128::from(hash) * u128::from(range)) >> 64) as u64
+}
+
+fn listed(numbers: &[u64]) -> String {
+    numbers.iter().map(u64::to_string).collect::<Vec<_>>().join(" ")
+}
+
+/// Errs unless the set bits of `words` are these.
+fn check_bits(words: &[u8], expected: &[u64]) -> Outcome {
+    let set: BTreeSet<u64> = (0..words.len() as u64 * 8).filter(|&bit| is_set(words, bit)).collect();
+    if set != expected.iter().copied().collect::<BTreeSet<u64>>() {
+        return Err(format!("computed {expected:?}, set are {set:?}").into());
+    }
+    Ok(())
+}
+
+fn is_set(words: &[u8], bit: u64) -> bool {
+    words[(bit / 8) as usize] >> (bit % 8) & 1 == 1
+}
+
+/// How many lines of 64 bytes a question looks at, at 10 bits a key.
+fn lines(out: &mut Output, keys: &[u64], absent: &[u64]) -> Outcome {
+    out.part("lines");
+    let built = Bloom::new(10).build(keys);
+    let words = &built[built.len() - (keys.len() * 10).div_ceil(64) * 8..];
+    let of = |hashes: &[u64]| {
+        let lines: usize = hashes.iter().map(|&hash| lines_of(words, hash)).sum();
+        format!("{:.2}", lines as f64 / hashes.len() as f64)
+    };
+    let widths = [30, 15, 8];
+    out.line(row(&widths, &[&"lines of 64 bytes a question", &"key is there", &"absent"]));
+    out.line(row(&widths, &[&"standard", &of(keys), &of(absent)]));
+    out.line(row(&widths, &[&"blocked", &1, &1]));
+    Ok(())
+}
+
+/// In a standard filter: the lines of the positions up to the first that is not set.
+fn lines_of(words: &[u8], hash: u64) -> usize {
+    let mut lines = BTreeSet::new();
+    for position in positions(hash, words.len() as u64 * 8) {
+        lines.insert(position / 512);
+        if !is_set(words, position) {
+            break;
+        }
+    }
+    lines.len()
+}
+
+/// What is read to open the tables of the chapter on tables, without a filter and with one.
+fn opening(out: &mut Output) -> Outcome {
+    out.part("opening");
+    let widths = [9, 8, 12, 6, 11, 9, 13];
+    let heading: [&dyn Display; 7] =
+        [&"entries", &"filter", &"file bytes", &"reads", &"bytes read", &"of file", &"filter memory"];
+    out.line(row(&widths, &heading));
+    for count in [1, 1_000, 100_000] {
+        for name in ["none", "10 bits"] {
+            let (opened, reads) = open_orders(count, name != "none")?;
+            let bytes: u64 = reads.iter().map(|(_, length)| *length as u64).sum();
+            let file = opened.table().file_bytes();
+            let share = format!("{:.2} %", 100.0 * bytes as f64 / file as f64);
+            let counts = [count, file, reads.len() as u64, bytes, opened.filter_bytes() as u64].map(number);
+            let [entries, file, reads, bytes, memory] = &counts;
+            out.line(row(&widths, &[entries, &name, file, reads, bytes, &share, memory]));
+        }
+    }
+    Ok(())
+}
+
+/// A table of so many orders, and every read of its opening.
+fn open_orders(count: u64, has_filter: bool) -> Result<(FilteredTable, Vec<(u64, usize)>), Failure> {
+    let (vfs, file, salt) = (SimVfs::without_trace(), FileId::Table(2), 7);
+    let filter = has_filter.then(|| Arc::new(Blocked::default()) as Arc<dyn FilterPolicy>);
+    let table = TableOptions { codec: Codec::None, ..TableOptions::default() };
+    let options = FilteredTableOptions { table, filter };
+    let mut builder = FilteredTableBuilder::new(vfs.create(file)?, vfs.describe(file), salt, options);
+    for (key, sequence) in orders(count) {
+        builder.add(InternalKey::new(key.as_bytes(), sequence), Kind::Value, &[b'v'; VALUE_BYTES])?;
+    }
+    builder.finish()?;
+    let noted = Arc::new(Noted { file: vfs.open(file)?, reads: Arc::default() });
+    let reads = Arc::clone(&noted.reads);
+    let opened = FilteredTable::open(noted, salt, 2, Arc::new(BlockCache::new(0)))?;
+    let reads = std::mem::take(&mut *reads.lock());
+    Ok((opened, reads))
 }
 
 /// One table a level, and gets that ask from the newest to the oldest until one answers.

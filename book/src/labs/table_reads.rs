@@ -23,7 +23,7 @@ use super::{Outcome, Output};
 
 const DATABASE: DatabaseId = DatabaseId(7);
 const LOOKUPS: u64 = 10_000;
-const VALUE_BYTES: usize = 100;
+pub(super) const VALUE_BYTES: usize = 100;
 
 pub(super) fn run(out: &mut Output) -> Outcome {
     let shelf = Shelf::default();
@@ -35,6 +35,8 @@ pub(super) fn run(out: &mut Output) -> Outcome {
     lookups(out, &shelf)?;
     out.part("cache");
     caches(out, &shelf)?;
+    out.part("queues");
+    queues(out, &shelf)?;
     out.part("separators");
     separators(out, &shelf)?;
     out.part("keeping");
@@ -71,7 +73,7 @@ impl ReadFile for Noted {
 }
 
 impl Shelf {
-    /// Writes a table of these keys, each with a value that does not compress.
+    /// Writes a table of these keys, each with a value of 100 bytes, and compresses nothing.
     fn write(&self, table: u64, keys: impl IntoIterator<Item = (String, u64)>) -> Result<()> {
         let file = FileId::Table(table);
         let options = TableOptions { codec: Codec::None, ..TableOptions::default() };
@@ -105,7 +107,7 @@ fn order(number: u64) -> String {
 }
 
 /// So many orders, each written once.
-fn orders(count: u64) -> impl Iterator<Item = (String, u64)> {
+pub(super) fn orders(count: u64) -> impl Iterator<Item = (String, u64)> {
     (0..count).map(|number| (order(number), number + 1))
 }
 
@@ -185,6 +187,7 @@ fn lookups(out: &mut Output, shelf: &Shelf) -> Outcome {
     ask("a key that is there", &mut |drawn| (order(drawn % COUNT), MAX_SEQUENCE))?;
     ask("one of 500 versions of one key", &mut |drawn| ("order/none".to_owned(), drawn % VERSIONS + 1))?;
     ask("a key between two that are there", &mut |drawn| (order(drawn % COUNT) + "x", MAX_SEQUENCE))?;
+    ask("a key before the first", &mut |_| ("apple".to_owned(), MAX_SEQUENCE))?;
     ask("a key behind the last", &mut |_| ("zebra".to_owned(), MAX_SEQUENCE))?;
     Ok(())
 }
@@ -216,6 +219,39 @@ fn caches(out: &mut Output, shelf: &Shelf) -> Outcome {
         out.line(row(&widths, &cells));
     }
     Ok(())
+}
+
+/// Six requests to a cache with room for three blocks: which are hits, and what is kept after each.
+fn queues(out: &mut Output, shelf: &Shelf) -> Outcome {
+    const ASKED: [char; 6] = ['A', 'A', 'B', 'C', 'D', 'B'];
+    let widths = [9, 5, 10];
+    out.line(row(&widths, &[&"asked for", &"hit", &"then kept"]));
+    for asked in 1..=ASKED.len() {
+        let asked = &ASKED[..asked];
+        let hit = if is_hit(shelf, asked)? { "yes" } else { "no" };
+        let mut kept = String::new();
+        for block in 'A'..='D' {
+            if is_hit(shelf, &[asked, &[block]].concat())? {
+                kept.push(block);
+            }
+        }
+        out.line(row(&widths, &[&asked[asked.len() - 1], &hit, &kept]));
+    }
+    Ok(())
+}
+
+/// Whether the last of these requests, to a new cache, finds its block there.
+fn is_hit(shelf: &Shelf, asked: &[char]) -> Result<bool> {
+    const TABLE: u64 = 12;
+    let table = shelf.open(TABLE, &Arc::new(BlockCache::new(13_000)))?;
+    let mut way = Vec::new();
+    for block in asked {
+        // 50 orders are more than a block holds.
+        let key = order(50 * (u64::from(*block) - u64::from('A')));
+        let answer = table.lookup(&LookupKey::new(key.as_bytes(), MAX_SEQUENCE), &mut way)?;
+        debug_assert!(answer != Answer::Absent, "{key}");
+    }
+    Ok(matches!(way.last(), Some(Touch::Block { cached: true, .. })))
 }
 
 /// A number below `limit`, small ones far more often.

@@ -46,7 +46,7 @@ pub struct TableSummary {
     pub properties: Properties,
     /// The length of the file, in bytes.
     pub file_bytes: u64,
-    /// CRC-32 of the whole file.
+    /// CRC-32 of the whole file, for a list of files that is kept elsewhere.
     pub checksum: u32,
 }
 
@@ -102,7 +102,8 @@ impl TableBuilder {
     }
 
     /// Keeps `contents` under `name`, for whoever knows the name. It is written
-    /// by [`finish`](Self::finish).
+    /// by [`finish`](Self::finish). That the name is no other block's, nor that of the
+    /// properties, is the caller's duty: a table in which one is twice cannot be opened.
     pub fn add_meta_block(&mut self, name: &str, contents: Vec<u8>) {
         debug_assert!(name != PROPERTIES && self.meta_blocks.iter().all(|(other, _)| other != name));
         self.meta_blocks.push((name.to_owned(), contents));
@@ -110,8 +111,8 @@ impl TableBuilder {
 
     /// The last key added.
     pub fn last_key(&self) -> Option<InternalKey<'_>> {
-        // A block is only empty before the first entry: whoever closes one puts the
-        // next key into the new one.
+        // A block is only empty before the first entry, for whoever closes one puts the
+        // next key into the new one; or after a failure, and nothing is added then.
         self.block.last_key()
     }
 
@@ -132,7 +133,7 @@ impl TableBuilder {
     ///
     /// # Errors
     /// [`InvalidArgument`](Error::InvalidArgument) when there is no entry, or a meta
-    /// block too many; [`Io`](Error::Io) as above.
+    /// block too many, or one beyond [`MAX_BLOCK_BYTES`]; [`Io`](Error::Io) as above.
     pub fn finish(mut self) -> Result<TableSummary> {
         self.finish_block(None)?;
         let Some(properties) = self.properties.take() else {
@@ -162,9 +163,9 @@ impl TableBuilder {
         })
     }
 
-    /// A block ends before it is larger than it should be, its trailer included: one of
-    /// 4,096 bytes is read into memory of that size, one of 4,100 into the next size that
-    /// an allocator has, a quarter more.
+    /// A block ends before it is larger than it should be, its trailer included: stored
+    /// plain, one of 4,096 bytes is read into memory of that size, one of 4,100 into the
+    /// next size that an allocator has, a quarter more.
     #[inline]
     fn block_is_full_for(&self, key: InternalKey<'_>, value: &[u8]) -> bool {
         if self.block.is_empty() {

@@ -20,7 +20,8 @@ use crate::index::Index;
 use crate::metaindex::Metaindex;
 use crate::properties::{PROPERTIES, Properties};
 
-/// An open table. It is shared by reference; nothing in it changes.
+/// An open table. It is shared by reference. Nothing in it changes but what it knows of
+/// the cache: where each of its blocks may be.
 ///
 /// ```
 /// # use std::sync::Arc;

@@ -168,6 +168,15 @@ fn verify_finds_a_filter_that_denies_a_key_of_its_table() {
     assert!(error.to_string().contains("it denies \"key000000\" @ 5"), "{error}");
 }
 
+#[test]
+fn verification_puts_nothing_into_the_cache() {
+    let vfs = write_values(blocked(), &numbered_keys(100));
+    let cache = Arc::new(BlockCache::new(1 << 20));
+    let table = FilteredTable::open(vfs.open(FILE).unwrap(), SALT, 2, Arc::clone(&cache)).unwrap();
+    table.verify().unwrap();
+    assert_eq!(cache.stats().blocks, 0);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
