@@ -11,7 +11,7 @@ use stage5_compaction::simulator::{Access, Comparison, Course, Sample, Tree, Wor
 use stage5_compaction::table_cache::TableFile;
 use stage5_compaction::version::Version;
 
-use super::prelude::row;
+use super::prelude::{number, row};
 use super::{Outcome, Output};
 
 /// What a flush of the workload takes, in bytes.
@@ -21,6 +21,7 @@ pub(super) fn run(out: &mut Output) -> Outcome {
     for access in [Access::Uniform, Access::Skewed, Access::Ascending] {
         compare(out, access);
     }
+    merges_of_all(out);
     growth(out);
     ratios(out);
     by_level(out);
@@ -51,12 +52,50 @@ pub(crate) fn leveled(size_ratio: u64) -> Leveled {
     }
 }
 
+/// What is written, for the head of a table.
+fn told(workload: &Workload) -> String {
+    let Workload { keys, writes, deletion_percent, .. } = workload;
+    format!(
+        "{} keys, {} writes, of 100 writes {deletion_percent} delete; a flush: {} bytes",
+        number(*keys),
+        number(*writes),
+        number(FLUSH_BYTES)
+    )
+}
+
+/// How the levels are set, for the head of a table.
+fn told_levels(leveled: &Leveled) -> String {
+    let base = flushes(leveled.base_level_bytes);
+    format!("leveled with ratio {} and a base level of at most {base}", leveled.size_ratio)
+}
+
+/// A size, told in flushes.
+fn flushes(bytes: u64) -> String {
+    match bytes / FLUSH_BYTES {
+        0 => format!("1/{} flush", FLUSH_BYTES / bytes),
+        1 => "1 flush".to_owned(),
+        several => format!("{several} flushes"),
+    }
+}
+
 fn compare(out: &mut Output, access: Access) {
     out.part(&format!("{access:?}").to_lowercase());
     let workload = Workload { access, ..workload(10_000) };
     let (full, tiered) = (full(), tiered());
     let small = leveled(10);
     let leveled = Leveled { target_file_bytes: 2 * FLUSH_BYTES, ..leveled(10) };
+    out.line(told(&workload));
+    out.line(format!(
+        "full at {} files, tiered at {} runs, {}",
+        full.level0_files,
+        tiered.runs,
+        told_levels(&leveled)
+    ));
+    out.line(format!(
+        "tables of {}, small tables of {}",
+        flushes(tiered.target_file_bytes),
+        flushes(small.target_file_bytes)
+    ));
     let strategies: [(&str, &dyn Strategy); 5] = [
         ("none", &Never),
         ("full", &full),
@@ -84,9 +123,44 @@ fn compare(out: &mut Output, access: Access) {
     }
 }
 
+/// The merges in which tiered compaction takes all that there is.
+fn merges_of_all(out: &mut Output) {
+    out.part("merges-of-all");
+    let widths = [8, 30, 14, 16];
+    out.line(row(&widths, &[&"behind", &"", &"for a byte of", &"at once, for a"]));
+    out.line(row(&widths, &[&"flush", &"reason", &"the oldest run", &"live byte"]));
+    let (workload, strategy) = (workload(10_000), tiered());
+    let mut tree = Tree::new(workload.clone());
+    let writes: Vec<Write> = workload.writes().collect();
+    for (flush, memtable) in (1..).zip(writes.chunks(workload.writes_per_flush)) {
+        tree.flush(memtable);
+        while let Some(plan) = strategy.pick(tree.version()) {
+            let takes_all = plan.inputs.len() == tree.version().files().count();
+            let (inputs, oldest) = (plan.input_bytes(), oldest(tree.version()));
+            tree.compact(&plan);
+            if takes_all {
+                let after = tree.sample();
+                let (outcome, live) = (after.disk_bytes(), after.live_bytes as f64);
+                let times = [inputs as f64 / oldest as f64, (inputs + outcome) as f64 / live].map(two);
+                let reason = plan.reason.split(" of the").next().unwrap_or_default();
+                out.line(row(&widths, &[&flush, &reason, &times[0], &times[1]]));
+            }
+        }
+    }
+}
+
+/// The bytes of the oldest run: the last level that has files, or the last file of level 0.
+fn oldest(version: &Version) -> u64 {
+    let below = (1..LEVELS).rev().map(|level| version.level_bytes(level)).find(|bytes| *bytes > 0);
+    let level0 = version.level(0).last().map(|file| file.meta().size_bytes);
+    below.or(level0).unwrap_or_default()
+}
+
 /// Twice the data, four times, and so on.
 fn growth(out: &mut Output) {
     out.part("growth");
+    out.line("10 writes for each key, of 100 writes 5 delete; full and tiered as above");
+    out.line(format!("{}, tables of {}", told_levels(&leveled(4)), flushes(leveled(4).target_file_bytes)));
     let widths = [8, 8, 8, 8, 8, 10, 8, 8];
     out.line(row(&widths, &[&"", &"written", &"", &"", &"", &"files,", &"", &""]));
     out.line(row(
@@ -120,10 +194,12 @@ fn growth(out: &mut Output) {
 /// The knob of each of the two.
 fn ratios(out: &mut Output) {
     out.part("ratios");
+    let workload = workload(20_000);
+    out.line(told(&workload));
+    out.line("base level and tables as in the growth of the data");
     let widths = [22, 8, 8, 8, 8, 8];
     out.line(row(&widths, &[&"", &"levels", &"written", &"space,", &"space,", &"files,"]));
     out.line(row(&widths, &[&"", &"below 0", &"", &"at end", &"at most", &"a get"]));
-    let workload = workload(20_000);
     for size_ratio in [2, 3, 4, 6, 10] {
         let course = simulate("", &leveled(size_ratio), &workload);
         out.line(costs(&widths, &format!("leveled, ratio {size_ratio}"), &course));
@@ -162,6 +238,8 @@ struct Traffic {
 fn by_level(out: &mut Output) {
     out.part("by-level");
     let (workload, strategy) = (workload(40_000), leveled(4));
+    out.line(told(&workload));
+    out.line(format!("{}, tables of {}", told_levels(&strategy), flushes(strategy.target_file_bytes)));
     let mut tree = Tree::new(workload.clone());
     let mut traffic = [Traffic::default(); LEVELS];
     let writes: Vec<Write> = workload.writes().collect();
@@ -193,11 +271,11 @@ fn by_level(out: &mut Output) {
         }
     }
     let sizes = tree.sample().level_bytes;
-    let widths = [10, 8, 12, 12, 14, 14];
-    out.line(row(&widths, &[&"", &"KiB,", &"came for", &"written for", &"dragged for", &"that of an"]));
+    let widths = [10, 8, 12, 12, 16, 16];
+    out.line(row(&widths, &[&"", &"KiB,", &"came for", &"written for", &"dragged along", &"lies below one"]));
     out.line(row(
         &widths,
-        &[&"", &"at end", &"a user byte", &"a user byte", &"a byte moved", &"average file"],
+        &[&"", &"at end", &"a user byte", &"a user byte", &"by one that came", &"of level above"],
     ));
     let share = |bytes: u64| two(bytes as f64 / user as f64);
     out.line(row(&widths, &[&"level 0", &(sizes[0] / 1024), &"1.00", &share(flushed), &"", &""]));
@@ -305,6 +383,8 @@ impl Strategy for FromTheTop {
 /// Room, with the sizes of levels counted from either end.
 fn fixed_sizes(out: &mut Output) {
     out.part("fixed-sizes");
+    out.line("10 writes for each key, none deletes; ratio 4, tables of 1/2 flush");
+    out.line("from the top: level 1 of 4 flushes; from the bottom: base level of at most 4 flushes");
     let widths = [8, 24, 8, 24, 8];
     out.line(row(&widths, &[&"", &"from the top, KiB", &"space", &"from the bottom, KiB", &"space"]));
     for keys in [1_600, 2_200, 4_000, 8_000, 9_000, 12_000, 16_000] {

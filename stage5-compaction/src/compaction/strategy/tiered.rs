@@ -47,7 +47,8 @@ pub struct Tiered {
     pub size_ratio_percent: u64,
     /// How large all runs but the oldest may be together, in percent of the oldest,
     /// before everything is merged. The oldest run is taken for the live data: then
-    /// 200 means that the files take at most three times its room.
+    /// 200 means that the files take at most three times its room, and up to four times
+    /// while they are merged into one.
     pub space_amplification_percent: u64,
     /// About how large a table is, in bytes. A run of level 0 is always one table.
     pub target_file_bytes: u64,
@@ -64,7 +65,7 @@ impl Default for Tiered {
     }
 }
 
-/// Sorted entries that no other run of the same age stands beside.
+/// Files that do not overlap: one of level 0, or all of a level below.
 #[derive(Debug)]
 struct Run {
     level: usize,
