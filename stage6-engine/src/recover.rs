@@ -19,15 +19,15 @@
 //!   commit. A crash at any point before it repeats the recovery, and one after it
 //!   finds it done.
 //! - **INV-RECOVER-2** File numbers begin above everything seen in the directory
-//!   or named in the manifest, so no file is ever mistaken for an orphan's.
+//!   or named in the manifest, so no new file has the name of an orphan.
 //! - **INV-RECOVER-3** The next sequence is the recovered one plus one. Sequences of
 //!   dropped batches are used again; that is safe because their logs lie below
 //!   the new floor. Where the recovery mode accepts loss, it lies above everything
 //!   accepted, promised or seen (INV-REPLAY-4), and the manifest counts all below
 //!   it as flushed: so the next open finds no gap, in whatever mode.
-//! - **INV-RECOVER-4** A directory without `CURRENT`, but with a log or a table in
-//!   it, is a damaged database and not an empty one: it is refused, and nothing in
-//!   it is touched. A manifest alone is what a crash leaves of a creation: logs
+//! - **INV-RECOVER-4** A directory without `CURRENT`, but with a log, a damaged log or
+//!   a table in it, is a damaged database and not an empty one: it is refused, and
+//!   nothing in it is touched. A manifest alone is what a crash leaves of a creation: logs
 //!   and tables come after the first commit.
 //! - **INV-RECOVER-5** A log that was read with a loss is not gone: where the recovery
 //!   mode accepts loss, a whole copy of it is durable before the commit, under a name
@@ -38,8 +38,8 @@
 //!   next attempt reads, under the name that every mode knows.
 //! - **INV-RECOVER-6** However many logs there are, those in memory at a time hold no more
 //!   than a running database keeps unflushed, and one log. What goes beyond becomes
-//!   a table before the next log is read. If the replay is refused after all, such tables
-//!   go again.
+//!   a table before the next log is read. If the logs are refused after all, or cannot be
+//!   kept, such tables go again.
 //!
 //! No entry is inserted anywhere on its way from a log to a table: a table needs them
 //! sorted, and no more. A log of a million records (16 bytes and 100, in random order) took
@@ -168,8 +168,7 @@ struct Opening {
 struct Written {
     /// The version recovered, with their tables.
     version: Version,
-    /// How many tables these are.
-    tables: usize,
+    tables: Vec<FileId>,
     replay: ReplayReport,
 }
 
@@ -215,9 +214,10 @@ impl Opening {
             numbers: numbers.clone(),
             options: self.options.tables.clone(),
         };
-        let Written { version, tables: tables_written, replay } = self.write_tables(&recovered, &factory)?;
+        let Written { version, tables, replay } = self.write_tables(&recovered, &factory)?;
         let last = last_sequence(&replay);
-        let damaged_logs = self.keep_damaged_logs(&replay, &numbers)?;
+        let kept = self.keep_damaged_logs(&replay, &numbers);
+        let damaged_logs = kept.inspect_err(|_| self.discard(&tables))?;
         let log = numbers.take();
         let versions = VersionSet::commit_new(
             Arc::clone(&self.vfs),
@@ -253,7 +253,7 @@ impl Opening {
         let recovery = RecoveryReport {
             created: self.found.is_none(),
             replay,
-            tables_written,
+            tables_written: tables.len(),
             files_removed,
             damaged_logs,
         };
@@ -341,15 +341,15 @@ impl Opening {
             }
             Ok(())
         });
-        match replay {
-            Ok(replay) => Ok(Written { version, tables: tables.len(), replay }),
-            Err(error) => {
-                tables.into_iter().for_each(|table| {
-                    let _orphan_for_the_next_open = self.vfs.remove(table);
-                });
-                Err(error)
-            }
-        }
+        let replay = replay.inspect_err(|_| self.discard(&tables))?;
+        Ok(Written { version, tables, replay })
+    }
+
+    /// Removes the tables of an open that fails in front of the commit.
+    fn discard(&self, tables: &[FileId]) {
+        tables.iter().for_each(|table| {
+            let _orphan_for_the_next_open = self.vfs.remove(*table);
+        });
     }
 
     /// Writes `run` to a table, or a large one to two at the same time, whose keys are apart:
@@ -395,9 +395,11 @@ impl Opening {
         }
         let temporary = FileId::Temporary(numbers.take());
         let file = self.vfs.create(temporary)?;
-        file.append(&bytes)?;
-        file.sync()?;
-        Ok(self.vfs.rename(temporary, kept)?)
+        let moved = file.append(&bytes).and_then(|()| file.sync());
+        let moved = moved.and_then(|()| self.vfs.rename(temporary, kept));
+        Ok(moved.inspect_err(|_| {
+            let _orphan_for_the_next_open = self.vfs.remove(temporary);
+        })?)
     }
 
     /// A recovery that a crash cut short has kept the log already. Anything else

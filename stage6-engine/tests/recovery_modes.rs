@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use stage6_engine::RecoveryMode::{PointInTime, Salvage, Strict, TolerateTornTail};
 use stage6_engine::wal::vfs::crash::Image;
-use stage6_engine::wal::vfs::{FileId, SimVfs, Vfs};
+use stage6_engine::wal::vfs::{Fault, FaultKind, FaultVfs, FileId, SimVfs, Vfs};
 use stage6_engine::{Builder, Db, Durability, ErrorKind, Read, RecoveryMode, Result, SimRuntime};
 
 const MODES: [RecoveryMode; 4] = [Strict, TolerateTornTail, PointInTime, Salvage];
@@ -255,9 +255,30 @@ fn a_damaged_log_of_before_is_never_overwritten() -> Result<()> {
     for (mode, _) in modes {
         let error = open(&vfs, mode).map(drop).expect_err("the name is taken");
         assert!(error.to_string().contains("move it away"), "{error}");
-        assert!(before.iter().all(|(file, bytes)| vfs.image().get(file) == Some(bytes)));
+        assert_eq!(vfs.image(), before);
     }
     Ok(())
+}
+
+/// Or each attempt would take more of a disk that is full.
+#[test]
+fn an_open_that_has_no_room_before_its_manifest_leaves_the_directory_as_it_was() {
+    let (disk, _, modes) = damaged();
+    for (mode, _) in modes {
+        let mut refused = 0;
+        for at_call in 0.. {
+            let vfs = disk.vfs();
+            let full = FaultVfs::new(Arc::new(vfs.clone()));
+            full.arm(Fault { kind: FaultKind::NoSpace, at_call, is_sticky: true });
+            let error = still().recovery(mode).open_vfs(Arc::new(full)).map(drop).expect_err("it is full");
+            if error.to_string().contains("MANIFEST") {
+                break;
+            }
+            assert_eq!(vfs.image(), disk.0, "{error}");
+            refused += usize::from(error.to_string().contains(".tmp"));
+        }
+        assert!(refused > 1, "the copy of the log was not under way");
+    }
 }
 
 #[test]

@@ -17,19 +17,19 @@ const COLUMN: f64 = 84.0;
 const LEFT: f64 = 232.0;
 
 /// The ways a crash may go, in the order of the columns.
-const WAYS: [&str; 5] = ["all lost", "all kept", "one append", "torn", "pages"];
+const WAYS: [&str; 5] = ["all lost", "all kept", "one part", "torn", "pages"];
 
 pub(super) fn draw() -> Drawn {
     let disk = SimVfs::new();
-    let promised = run(&disk)?;
+    let acknowledged = run(&disk)?;
     let trace = disk.trace();
     let mut cells: BTreeMap<(usize, usize), u64> = BTreeMap::new();
     let mut lost = 0;
     let images = trace.for_each_crash(|calls, policy, image| {
         *cells.entry((calls, way(policy))).or_default() += 1;
         let found = survivors(&SimVfs::from_image(&image))?;
-        // Promised is what had returned before the crash.
-        let owed = promised.iter().filter(|returned| **returned <= calls).count();
+        // Acknowledged is what had returned before the crash.
+        let owed = acknowledged.iter().filter(|returned| **returned <= calls).count();
         lost += u64::from(found < owed);
         Ok::<(), stage6_engine::Error>(())
     })?;
@@ -49,17 +49,17 @@ pub(super) fn draw() -> Drawn {
                 drawing.words("small", Anchor::Middle, (area.left + area.width / 2.0, y + 12.0), count);
             }
         }
-        let returned = promised.iter().position(|returned| *returned == calls);
+        let returned = acknowledged.iter().position(|returned| *returned == calls);
         if let Some(write) = returned {
             drawing.words(
                 "small",
                 Anchor::Start,
                 (LEFT + COLUMN * 5.0 + 6.0, y + 12.0),
-                format!("{} promised", FRUITS[write]),
+                format!("{} acknowledged", FRUITS[write]),
             );
         }
     }
-    let verdict = format!("{images} disks built and opened; promised and lost: {lost}");
+    let verdict = format!("{images} disks built and opened; acknowledged and lost: {lost}");
     let y = drawing.height() + 22.0;
     drawing.words("strong", Anchor::Start, (0.0, y), &verdict);
     debug_assert!(verdict.len() as f64 * CHARACTER < 900.0);
@@ -75,13 +75,13 @@ fn run(disk: &SimVfs) -> Result<Vec<usize>, stage6_engine::Error> {
     let runtime = Arc::new(SimRuntime::new(1));
     let options = Db::builder().database_id(7).runtime(runtime).durability(Durability::Sync);
     let db = options.open_vfs(Arc::new(disk.clone()))?;
-    let mut promised = Vec::new();
+    let mut acknowledged = Vec::new();
     for fruit in FRUITS {
         db.put(fruit, "fresh")?;
-        promised.push(disk.calls());
+        acknowledged.push(disk.calls());
     }
     db.flush()?;
-    Ok(promised)
+    Ok(acknowledged)
 }
 
 /// How many of the writes a recovery finds. They are a prefix, so a number says which.

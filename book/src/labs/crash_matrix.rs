@@ -325,7 +325,7 @@ fn matrix(out: &mut Output, life: &Life) -> std::result::Result<Vec<Image>, Fail
         disks.entry(digest(&image)).or_insert(image);
         Ok::<(), Failure>(())
     })?;
-    let widths = [24, 6, 8, 10, 8, 18, 14, 12];
+    let widths = [24, 6, 8, 10, 8, 23, 14, 12];
     out.line(row(
         &widths,
         &[
@@ -334,7 +334,7 @@ fn matrix(out: &mut Output, life: &Life) -> std::result::Result<Vec<Image>, Fail
             &"disks",
             &"different",
             &"refused",
-            &"promised and lost",
+            &"acknowledged and lost",
             &"never existed",
             &"most gone",
         ],
@@ -524,47 +524,74 @@ fn left_out(out: &mut Output) -> Outcome {
 
 /// Three fruits, each in a log of its own.
 fn torn(out: &mut Output) -> Outcome {
-    const FRUITS: [&str; 3] = ["apple", "fig", "kiwi"];
-    let disk = SimVfs::new();
-    let db = small().memtable_bytes(1).max_immutables(9).open_vfs(Arc::new(disk.clone()))?;
-    FRUITS.iter().try_for_each(|fruit| db.put(fruit, "fresh").map(drop))?;
-    let unpromised = disk.image();
-    db.persist()?;
-    let promised = disk.image();
+    let [unpromised, promised, promised_between] =
+        [None, Some("kiwi"), Some("fig")].map(Harvest::persisted_behind);
+    let (unpromised, promised, promised_between) = (unpromised?, promised?, promised_between?);
     let is_used = |(file, bytes): &(&FileId, &bytes::Bytes)| {
         matches!(file, FileId::Log(_)) && bytes.len() > HEADER_BYTES
     };
-    let logs: Vec<FileId> = unpromised.iter().filter(is_used).map(|(file, _)| *file).collect();
+    let logs: Vec<FileId> = unpromised.image.iter().filter(is_used).map(|(file, _)| *file).collect();
     let [first, second, third] = logs[..] else { return Err("there are not three logs".into()) };
     type Harm = fn(&mut Image, FileId);
-    let cut: Harm = |image, log| change(image, log, |bytes| bytes.truncate(bytes.len() - 3));
-    let cut_in_record: Harm = |image, log| change(image, log, |bytes| bytes.truncate(HEADER_BYTES + 10));
-    let add: Harm = |image, log| change(image, log, |bytes| bytes.extend([7; 10]));
+    let cut: Harm = |image, log| change(image, log, |bytes| bytes.truncate(bytes.len() - 1));
+    let cut_in_record: Harm = |image, log| change(image, log, |bytes| bytes.truncate(HEADER_BYTES + 1));
     let remove: Harm = |image, log| drop(image.remove(&log));
-    let rows: [(&str, Harm, FileId); 6] = [
+    let rows: [(&str, Harm, FileId); 5] = [
         ("the first log torn", cut, first),
         ("the second log torn", cut, second),
-        ("half a record behind the second", add, second),
         ("the second log missing", remove, second),
         ("the third log torn", cut, third),
         ("the third, up to within its record", cut_in_record, third),
     ];
-    let widths = [34, 20, 20];
-    out.line(row(&widths, &[&"", &"never called durable", &"called durable"]));
+    let widths = [34, 22, 22];
+    out.line(row(&widths, &[&"", &"nothing synced", &"all acknowledged"]));
     for (name, harm, log) in rows {
-        let told = [&unpromised, &promised].map(|image| {
-            let mut image = image.clone();
-            harm(&mut image, log);
-            match small().open_vfs(Arc::new(SimVfs::from_image(&image))) {
-                Ok(db) => {
-                    FRUITS.iter().filter(|fruit| db.contains(fruit).unwrap_or(false)).count().to_string()
-                }
-                Err(_) => "refused".to_owned(),
-            }
-        });
+        let told = [&unpromised, &promised].map(|harvest| harvest.after(|image| harm(image, log)));
         out.line(row(&widths, &[&name, &told[0], &told[1]]));
     }
+    let told = promised_between.after(|image| cut(image, second));
+    out.line(format!("\napple and fig acknowledged, their promise behind fig torn: {told}"));
     Ok(())
+}
+
+/// Three logs with a fruit in each, and every disk that the walk makes of a crash behind them.
+struct Harvest {
+    image: Image,
+    crashes: BTreeSet<u64>,
+}
+
+impl Harvest {
+    const FRUITS: [&str; 3] = ["apple", "fig", "kiwi"];
+
+    /// Behind this fruit all so far are made durable, which leaves a promise in its log.
+    fn persisted_behind(persisted: Option<&str>) -> Result<Harvest> {
+        let disk = SimVfs::new();
+        let db = small().memtable_bytes(1).max_immutables(9).open_vfs(Arc::new(disk.clone()))?;
+        for fruit in Harvest::FRUITS {
+            db.put(fruit, "fresh")?;
+            if persisted == Some(fruit) {
+                db.persist()?;
+            }
+        }
+        let (trace, calls) = (disk.trace(), disk.calls());
+        let crashes = trace.policies(calls).into_iter().map(|policy| digest(&trace.crash(calls, policy)));
+        Ok(Harvest { image: disk.image(), crashes: crashes.collect() })
+    }
+
+    /// How many come back after `harm`, and whether a crash can do that.
+    fn after(&self, harm: impl FnOnce(&mut Image)) -> String {
+        let mut image = self.image.clone();
+        harm(&mut image);
+        let back = match small().open_vfs(Arc::new(SimVfs::from_image(&image))) {
+            Ok(db) => {
+                let is_back = |fruit: &&&str| db.contains(fruit).unwrap_or(false);
+                Harvest::FRUITS.iter().filter(is_back).count().to_string()
+            }
+            Err(_) => "refused".to_owned(),
+        };
+        let by = if self.crashes.contains(&digest(&image)) { "a crash" } else { "damage" };
+        format!("{back} ({by})")
+    }
 }
 
 fn change(image: &mut Image, log: FileId, change: impl FnOnce(&mut Vec<u8>)) {
@@ -578,6 +605,8 @@ fn change(image: &mut Image, log: FileId, change: impl FnOnce(&mut Vec<u8>)) {
 /// A shop that goes on whatever it is told.
 struct Shop {
     disk: FaultVfs,
+    /// What lies under the faults.
+    sound: SimVfs,
     db: Option<Db>,
     /// Each order that was acknowledged.
     acknowledged: Vec<usize>,
@@ -591,8 +620,14 @@ fn order(number: usize) -> String {
 
 impl Shop {
     fn opened() -> Shop {
-        let disk = FaultVfs::new(Arc::new(SimVfs::without_trace()));
-        Shop { disk, db: None, acknowledged: Vec::new() }
+        let sound = SimVfs::new();
+        let disk = FaultVfs::new(Arc::new(sound.clone()));
+        Shop { disk, sound, db: None, acknowledged: Vec::new() }
+    }
+
+    /// The disk, should the power fail now: nothing on it that was not synced.
+    fn without_power(&self) -> SimVfs {
+        SimVfs::from_image(&self.sound.trace().crash(self.sound.calls(), NOTHING_UNSYNCED))
     }
 
     /// Takes orders, flushes and merges in between, and opens again behind the sixth.
@@ -654,6 +689,7 @@ fn faults(out: &mut Output) -> Outcome {
                 shop.trade();
                 struck += u64::from(shop.disk.struck() > 0);
                 lost += shop.db.as_ref().map_or(0, |db| shop.missing(db));
+                lost += shop.missing(&small().open_vfs(Arc::new(shop.without_power()))?);
                 shop.disk.clear();
                 match shop.db.take().map(|db| db.try_resume().and_then(|()| db.put("resumed", "").map(drop)))
                 {

@@ -12,10 +12,11 @@
 //! ```
 //!
 //! What was not synced may reach the disk in any order, as INV-VFS-1 to 3 allow: by the
-//! page; where a write was under way, by the sector; and, which is harder than any disk,
-//! by the append, wherever in a sector it stands. Two things no disk does, and neither
-//! does this model: synced bytes are never garbage, and they stay. Of arbitrary bytes and
-//! of many pages no walk can try every case: where it draws, the seed is fixed.
+//! page; where a write was under way, by the sector; and by the append, wherever in a
+//! sector it stands, which makes this disk weaker than any real one. Two things no disk
+//! does, and neither does this model: synced bytes are never garbage, and they stay. Of
+//! arbitrary bytes, of many pages and of many names no walk can try every case: where it
+//! draws, the seed is fixed.
 //!
 //! [`Trace::for_each_crash`] walks a recorded run and yields the images for
 //! every call boundary. The caller opens each one and asks an oracle.
