@@ -12,9 +12,11 @@ use stage4_bloom::sstable::table::TableCursor;
 
 use crate::concat::ConcatCursor;
 
-/// A memtable's, a table's or a level's cursor. Which, says a byte of its own: put into an
-/// unused value of some field, as is done where nothing is said, it took six more
-/// instructions to read in each of the five calls that a step of a scan makes.
+/// A memtable's, a table's or a level's cursor.
+///
+/// `repr(u8)` gives the choice of the three a byte of its own. Without it the compiler keeps
+/// the choice in values that a field of one of them never has, and to read it from there
+/// took six more instructions in each of the five calls that a step of a scan makes.
 #[derive(Debug)]
 #[repr(u8)]
 pub enum SourceCursor {

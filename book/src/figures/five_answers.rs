@@ -13,7 +13,7 @@ use crate::labs::broken_level::{FIVE, five_tables};
 const KEYS: [&str; 8] = ["apple", "cherry", "date", "fig", "grape", "kiwi", "lemon", "pear"];
 const READERS: [u64; 4] = [13, 11, 9, 4];
 
-const LEFT: f64 = 66.0;
+const LEFT: f64 = 128.0;
 const COLUMN: f64 = 54.0;
 const CELL: f64 = 40.0;
 const READERS_LEFT: f64 = LEFT + COLUMN * KEYS.len() as f64 + 8.0;
@@ -30,7 +30,8 @@ pub(super) fn draw() -> Drawn {
     }
     let rows: Vec<_> = version.files().zip((0..).map(|row| TOP + ROW * f64::from(row))).collect();
     for ((level, file), top) in &rows {
-        drawing.words("", Anchor::Start, (0.0, top + 18.0), format!("level {level}"));
+        let name = format!("table {}, level {level}", file.meta().number);
+        drawing.words("", Anchor::Start, (0.0, top + 18.0), name);
         draw_table(&mut drawing, file, *top);
     }
     for (reader, sequence) in READERS.into_iter().enumerate() {
@@ -45,11 +46,9 @@ pub(super) fn draw() -> Drawn {
             let (class, label) = told(&its_answer);
             drawing.labelled(class, Area::new(x + 3.0, *top, READER - 6.0, 27.0), label);
         }
-        words.push(format!(
-            "At {sequence} {} are asked, and the answer is {:?}.",
-            asked.len(),
-            told(&answer).1
-        ));
+        let tables = if asked.len() == 1 { "table" } else { "tables" };
+        let answer = told(&answer).1;
+        words.push(format!("At {sequence}, {} {tables} asked; the answer is {answer}.", asked.len()));
     }
     Ok((drawing, format!("Five tables that hold fig, and readers of it. {}", words.join(" "))))
 }
