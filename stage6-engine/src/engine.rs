@@ -190,7 +190,8 @@ impl Engine {
         if writer.schedule.fail(&because, is_final) {
             self.emit(|| Event::Stopped(because.clone()));
         }
-        Error::Stopped { because }
+        let is_final = writer.schedule.failure().is_some_and(|failure| failure.is_final);
+        Error::Stopped { because, is_final }
     }
 
     /// Takes no more writes, syncs what there is, and lets the directory go. The
@@ -217,7 +218,7 @@ impl Engine {
         let closed = writer.journal.close();
         self.remove_obsolete_files(writer);
         *self.lock.lock() = None;
-        closed.map_err(|because| Error::Stopped { because })
+        closed.map_err(|because| Error::Stopped { because, is_final: true })
     }
 }
 

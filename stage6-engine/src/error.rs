@@ -4,7 +4,7 @@
 //! by the stages below; it comes through unchanged as [`Error::Storage`]. The
 //! other variants can only happen here.
 
-use stage5_compaction::memtable::error::Error as StorageError;
+use stage5_compaction::memtable::error::{Error as StorageError, ErrorKind as StorageErrorKind};
 
 /// The result of an operation on a database.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -54,10 +54,12 @@ pub enum Error {
     /// [`Db::try_resume`](crate::Db::try_resume); only after a failure of the
     /// manifest must the database be opened again. All that was acknowledged as
     /// durable is there in any case.
-    #[error("writing has stopped: {because}")]
+    #[error("writing has stopped: {because}; {}", way_out(.because, *.is_final))]
     Stopped {
         /// What failed.
         because: StorageError,
+        /// Whether only opening the database again takes up writing.
+        is_final: bool,
     },
 }
 
@@ -90,12 +92,11 @@ pub enum ErrorKind {
 impl Error {
     /// The kind of this error.
     pub fn kind(&self) -> ErrorKind {
-        use stage5_compaction::memtable::ErrorKind as Storage;
         match self {
             Error::Storage(error) => match error.kind() {
-                Storage::Corruption => ErrorKind::Corruption,
-                Storage::Unsupported => ErrorKind::Unsupported,
-                Storage::InvalidArgument => ErrorKind::InvalidArgument,
+                StorageErrorKind::Corruption => ErrorKind::Corruption,
+                StorageErrorKind::Unsupported => ErrorKind::Unsupported,
+                StorageErrorKind::InvalidArgument => ErrorKind::InvalidArgument,
                 _ => ErrorKind::Io,
             },
             Error::InUse { .. } => ErrorKind::InUse,
@@ -108,12 +109,28 @@ impl Error {
     }
 
     /// Whether the same call may succeed later, with nothing changed by the
-    /// caller.
+    /// caller. After [`Error::Stopped`] it may, as long as writing resumes by itself.
     pub fn is_retryable(&self) -> bool {
         match self {
             Error::Storage(error) => error.is_retryable(),
             Error::InUse { .. } => true,
+            Error::Stopped { because, is_final } => !is_final && resumes_by_itself(because),
             _ => false,
         }
+    }
+}
+
+/// Whether what has stopped writing may pass, so that resuming is tried again and again. Damage
+/// does not go by itself.
+pub(crate) fn resumes_by_itself(because: &StorageError) -> bool {
+    because.kind() == StorageErrorKind::Io
+}
+
+/// What helps when writing has stopped: a message is all that some readers have.
+fn way_out(because: &StorageError, is_final: bool) -> &'static str {
+    match (is_final, resumes_by_itself(because)) {
+        (true, _) => "reads go on; open the database again to write",
+        (false, true) => "reads go on, and writing resumes by itself once that is mended",
+        (false, false) => "reads go on; once that is mended, open the database again to write",
     }
 }

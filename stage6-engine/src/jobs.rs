@@ -150,7 +150,7 @@ impl Engine {
         loop {
             match writer.schedule.turn(runs_jobs, &is_done, |job| self.is_due(writer, job)) {
                 Turn::Done => return Ok(()),
-                Turn::Failed(because) => return Err(Error::Stopped { because }),
+                Turn::Failed(failure) => return Err(failure),
                 Turn::Ended => return Err(Error::Closed),
                 Turn::NothingDue => return Err(Error::from(nothing_due())),
                 // Its failure is kept by the schedule, and found at the next turn.

@@ -29,7 +29,7 @@ impl Engine {
         // One at a time: a second would throw the first one's new log away.
         let _resuming = writer.resuming.lock();
         if let Some(failure) = writer.versions.lock().failure() {
-            return Err(Error::Stopped { because: failure.clone() });
+            return Err(Error::Stopped { because: failure.clone(), is_final: true });
         }
         if writer.journal.failure().is_some() {
             return self.resume_journal(writer);
@@ -43,6 +43,9 @@ impl Engine {
     /// Flushes everything and begins a new log (INV-RESUME-1).
     fn resume_journal(&self, writer: &Writer) -> Result<()> {
         let failed_log = self.set_memtable_aside(writer);
+        // Before the manifest: a disk that is still full must not be found so there, where it
+        // would be final, and there may be nothing to flush that would find it.
+        self.make_next_log(writer)?;
         self.flush_immutables(writer)?;
         debug_assert!(writer.versions.lock().log_floor() > failed_log, "INV-RESUME-1");
         let mut next_log = writer.next_log.lock();
@@ -53,6 +56,16 @@ impl Engine {
             None => writer.journal.prepare(writer.factory.numbers.take())?,
         };
         writer.journal.resume(log);
+        Ok(())
+    }
+
+    /// Makes the log that writing goes on in, unless it is there.
+    fn make_next_log(&self, writer: &Writer) -> Result<()> {
+        let mut next_log = writer.next_log.lock();
+        self.check_open()?;
+        if next_log.is_none() {
+            *next_log = Some(writer.journal.prepare(writer.factory.numbers.take())?);
+        }
         Ok(())
     }
 

@@ -18,11 +18,11 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use stage5_compaction::memtable::error::{Error as StorageError, ErrorKind as StorageErrorKind};
+use stage5_compaction::memtable::error::Error as StorageError;
 use stage5_compaction::memtable::sync::atomic::{AtomicBool, Ordering};
 use stage5_compaction::memtable::sync::{Condvar, Mutex};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, resumes_by_itself};
 
 /// One kind of background work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -83,12 +83,17 @@ impl Failure {
         Failure { error, job, is_final, attempts: 0, retry_at: None }.scheduled()
     }
 
-    /// The interval doubles with each attempt. Damage does not go by itself.
+    /// The interval doubles with each attempt.
     fn scheduled(mut self) -> Failure {
         let interval = FIRST_RETRY.saturating_mul(1 << self.attempts.min(10)).min(LONGEST_RETRY);
-        let may_pass = !self.is_final && self.error.kind() == StorageErrorKind::Io;
+        let may_pass = !self.is_final && resumes_by_itself(&self.error);
         self.retry_at = may_pass.then(|| Instant::now() + interval);
         self
+    }
+
+    /// What whoever wants to write is told.
+    fn told(&self) -> Error {
+        Error::Stopped { because: self.error.clone(), is_final: self.is_final }
     }
 }
 
@@ -120,7 +125,7 @@ impl Schedule {
         if !self.has_failed.load(Ordering::Acquire) {
             return Ok(());
         }
-        self.failure().map_or(Ok(()), |failure| Err(Error::Stopped { because: failure.error }))
+        self.failure().map_or(Ok(()), |failure| Err(failure.told()))
     }
 
     /// Stops background work and writing, because of an error outside any job.
@@ -172,7 +177,7 @@ impl Schedule {
                 return Turn::Done;
             }
             if let Some(failure) = &progress.failure {
-                return Turn::Failed(failure.error.clone());
+                return Turn::Failed(failure.told());
             }
             if progress.has_ended {
                 return Turn::Ended;
@@ -250,7 +255,7 @@ pub(crate) enum Turn {
     /// To run this job.
     Run(Job),
     /// To give up, with this error.
-    Failed(StorageError),
+    Failed(Error),
     /// To give up: the database is being closed.
     Ended,
     /// To give up: no job is due that could bring it about.
@@ -260,7 +265,7 @@ pub(crate) enum Turn {
 /// What the stages below would say of this error.
 fn storage_error(error: &Error) -> StorageError {
     match error {
-        Error::Storage(error) | Error::Stopped { because: error } => error.clone(),
+        Error::Storage(error) | Error::Stopped { because: error, .. } => error.clone(),
         other => StorageError::invalid_argument(other.to_string()),
     }
 }

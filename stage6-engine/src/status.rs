@@ -115,8 +115,14 @@ pub enum Mode {
     ReadWrite,
     /// It was opened to be read only.
     ReadOnly,
-    /// Something failed: it answers reads, and refuses writes with this error.
-    Stopped(StorageError),
+    /// Something failed: it answers reads, and refuses writes with
+    /// [`Error::Stopped`](crate::Error::Stopped).
+    Stopped {
+        /// What failed.
+        because: StorageError,
+        /// Whether only opening the database again takes up writing.
+        is_final: bool,
+    },
     /// It was closed.
     Closed,
 }
@@ -180,7 +186,10 @@ impl Engine {
         let mode = match (self.check_open(), self.writer_if_any()) {
             (Err(_), _) => Mode::Closed,
             (Ok(()), None) => Mode::ReadOnly,
-            (Ok(()), Some(writer)) => writer.failure().map_or(Mode::ReadWrite, Mode::Stopped),
+            (Ok(()), Some(writer)) => match writer.schedule.failure() {
+                Some(failure) => Mode::Stopped { because: failure.error, is_final: failure.is_final },
+                None => Mode::ReadWrite,
+            },
         };
         Status {
             mode,

@@ -9,7 +9,7 @@ use stage6_engine::memtable::error::Result as StorageResult;
 use stage6_engine::wal::vfs::{
     AppendFile, Fault, FaultKind, FaultVfs, FileId, Lock, LockMode, ReadFile, SimVfs, Vfs,
 };
-use stage6_engine::{Builder, Db, Durability, ErrorKind, Mode, Read, Result, SimRuntime, WriteBatch};
+use stage6_engine::{Builder, Db, Durability, ErrorKind, Job, Mode, Read, Result, SimRuntime, WriteBatch};
 
 fn stepwise() -> Builder {
     Db::builder().runtime(Arc::new(SimRuntime::new(1)))
@@ -40,7 +40,7 @@ fn after_a_failed_append_the_database_resumes_in_a_new_log() -> Result<()> {
     assert_eq!(sync(&db, "lost").map_err(|error| error.kind()), Err(ErrorKind::Stopped));
     assert!(db.try_resume().is_err(), "the disk is still full");
     disk.clear();
-    assert!(matches!(db.status().mode, Mode::Stopped(_)));
+    assert!(matches!(db.status().mode, Mode::Stopped { .. }));
     assert!(db.get("before")?.is_some(), "reads go on");
 
     db.try_resume()?;
@@ -83,6 +83,59 @@ fn after_a_failed_manifest_only_opening_again_helps() -> Result<()> {
     assert!(db.put("refused", "").is_err() && db.contains("before")?, "writes stop, reads go on");
     drop(db);
     assert!(stepwise().open_vfs(Arc::new(sim))?.contains("before")?);
+    Ok(())
+}
+
+/// How a put fails now: whether the same put may pass later, and its words.
+fn refused(db: &Db) -> (bool, String) {
+    let error = db.put("refused", "").expect_err("writing has stopped");
+    assert_eq!(error.kind(), ErrorKind::Stopped);
+    (error.is_retryable(), error.to_string())
+}
+
+#[test]
+fn whoever_is_refused_is_told_whether_to_wait_or_to_open_the_database_again() -> Result<()> {
+    let (_, disk) = disk();
+    let db = stepwise().open_vfs(Arc::new(disk.clone()))?;
+    fail(&disk, FaultKind::NoSpace);
+    let (may_pass, words) = refused(&db);
+    assert!(may_pass && words.ends_with("writing resumes by itself once that is mended"), "{words}");
+    assert!(matches!(db.status().mode, Mode::Stopped { is_final: false, .. }));
+    // There is nothing to flush that would find it full: the manifest must not be the first to.
+    assert!(db.try_resume().is_err_and(|error| error.is_retryable()), "the disk is still full");
+    disk.clear();
+    db.try_resume()?;
+
+    // One of the syncs of a flush is the manifest's.
+    let is_final = (0..40).any(|call| {
+        disk.arm(Fault { kind: FaultKind::FailedSync, at_call: disk.calls() + call, is_sticky: false });
+        let failed = db.put("again", "").and_then(|_| db.flush()).is_err();
+        disk.clear();
+        failed && db.try_resume().is_err()
+    });
+    assert!(is_final, "no call was the manifest's");
+    let (may_pass, words) = refused(&db);
+    assert!(!may_pass && words.ends_with("open the database again to write"), "{words}");
+    assert!(matches!(db.status().mode, Mode::Stopped { is_final: true, .. }));
+    Ok(())
+}
+
+#[test]
+fn damage_that_a_compaction_meets_stops_writing_and_does_not_pass_by_itself() -> Result<()> {
+    let disk = SimVfs::without_trace();
+    let db = stepwise().cache_bytes(0).open_vfs(Arc::new(disk.clone()))?;
+    for version in 0..8 {
+        db.put("fig", format!("version {version}"))?;
+        db.flush()?;
+    }
+    let mut tables = disk.list()?.into_iter().filter(|file| matches!(file, FileId::Table(_)));
+    let oldest = tables.next().expect("tables were written");
+    disk.corrupt(oldest, |bytes| bytes[5] ^= 1)?;
+    assert!(db.pending_jobs().contains(&Job::Compact));
+    assert!(db.run_job(Job::Compact).is_err());
+    let (may_pass, words) = refused(&db);
+    assert!(!may_pass && words.contains("is corrupt") && words.ends_with("to write"), "{words}");
+    assert_eq!(db.get("fig")?.as_deref(), Some(&b"version 7"[..]), "reads go on");
     Ok(())
 }
 

@@ -224,7 +224,7 @@ impl Session {
         durability: Durability,
         write: impl FnOnce() -> Result<Commit, Error>,
     ) -> Outcome {
-        let was_stopped = self.is_broken && matches!(db.status().mode, Mode::Stopped(_));
+        let was_stopped = self.is_broken && matches!(db.status().mode, Mode::Stopped { .. });
         let outcome = write();
         if outcome.is_ok() || db.stats().visible_sequence > self.model.sequence() {
             self.model.apply(writes);

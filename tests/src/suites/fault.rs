@@ -183,7 +183,7 @@ impl Survivor {
     }
 
     fn write(&mut self, db: &Db, writes: &[Write], durability: Durability) {
-        let was_stopped = matches!(db.status().mode, Mode::Stopped(_));
+        let was_stopped = matches!(db.status().mode, Mode::Stopped { .. });
         let before = db.stats().visible_sequence;
         let outcome = db.write_opt(&batch_of(writes), durability);
         self.check(outcome.is_err() || !was_stopped, "a stopped database acknowledges a write");

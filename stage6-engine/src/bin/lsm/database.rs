@@ -67,8 +67,8 @@ pub(crate) fn settle(db: &Db) -> Result<()> {
     db.flush()?;
     loop {
         let status = db.status();
-        if let Mode::Stopped(because) = status.mode {
-            return Err(stage6_engine::Error::Stopped { because });
+        if let Mode::Stopped { because, is_final } = status.mode {
+            return Err(stage6_engine::Error::Stopped { because, is_final });
         }
         match (status.pending.first(), status.running.is_empty()) {
             (None, true) => return Ok(()),

@@ -207,7 +207,7 @@ impl Session {
         let mode = match status.mode {
             Mode::ReadWrite => "takes writes".to_owned(),
             Mode::ReadOnly => "read-only".to_owned(),
-            Mode::Stopped(because) => format!("takes no writes: {because}"),
+            Mode::Stopped { because, .. } => format!("takes no writes: {because}"),
             mode => format!("{mode:?}"),
         };
         let pressure = status.pressure.map_or_else(
