@@ -1,7 +1,8 @@
 //! What the machine itself takes: no engine is faster than the parts it must use.
 //!
 //! Each is measured alone, warm, by one thread, as the best of several tries: a limit
-//! is what is possible, not what is usual.
+//! is what is possible, not what is usual. The stalls are the opposite: the longest of many
+//! calls, because no put that makes such a call is spared it.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -10,6 +11,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -155,12 +158,19 @@ fn files(directory: &Path) -> io::Result<Vec<Limit>> {
     file.set_len(0)?;
     (0..blocks).try_for_each(|block| file.write_all_at(&[7; BLOCK_BYTES], block * BLOCK_BYTES as u64))?;
     let read = read_block(&file, blocks);
-    let sync = sync(&file)?;
+    let syncs = syncs(&file)?;
     fs::remove_file(path)?;
+    let stall = longest_append(directory)?;
     Ok(vec![
         moving("write() a record of 116 bytes at the end of a file", RECORD_BYTES, append),
         moving("pread() a block of 4 KiB that is in the page cache", BLOCK_BYTES, read),
-        limit("write 4 KiB over, and fdatasync()", sync),
+        // The median: the best of a disk says less than what it usually takes.
+        limit("write 4 KiB over, and fdatasync()", syncs[syncs.len() / 2].as_nanos() as f64),
+        limit(format!("the same, the longest of {SYNCS}"), syncs[syncs.len() - 1].as_nanos() as f64),
+        limit(
+            "the longest of write() of 116 bytes, while two threads write files and sync them",
+            stall.as_nanos() as f64,
+        ),
     ])
 }
 
@@ -170,18 +180,60 @@ fn read_block(file: &File, blocks: u64) -> f64 {
     best(100_000, |_| file.read_exact_at(&mut block, random.below(blocks) * BLOCK_BYTES as u64))
 }
 
-/// The median: the best of a disk says less than what it usually takes.
-fn sync(file: &File) -> io::Result<f64> {
+const SYNCS: u64 = 4_000;
+
+/// How long each takes, the shortest first.
+fn syncs(file: &File) -> io::Result<Vec<Duration>> {
     file.sync_all()?;
     let mut times = Vec::new();
-    for turn in 0..200u64 {
+    for turn in 0..SYNCS {
         let begun = Instant::now();
         file.write_all_at(&[turn as u8; BLOCK_BYTES], turn % 16 * BLOCK_BYTES as u64)?;
         file.sync_data()?;
         times.push(begun.elapsed());
     }
     times.sort_unstable();
-    Ok(times[times.len() / 2].as_nanos() as f64)
+    Ok(times)
+}
+
+/// What a put would wait for at most, if it did nothing but to append its record to a log, beside
+/// a flush and a merge that did nothing but to write their tables.
+fn longest_append(directory: &Path) -> io::Result<Duration> {
+    const RECORDS: u64 = 2_000_000;
+    let is_over = AtomicBool::new(false);
+    let tables = ["limits-flush", "limits-merge"].map(|name| directory.join(name));
+    let log = directory.join("limits-log");
+    let longest = thread::scope(|scope| {
+        let writing = tables.each_ref().map(|path| scope.spawn(|| write_tables(path, &is_over)));
+        let mut longest = Duration::ZERO;
+        let mut appended = File::create(&log).and_then(|mut file| {
+            (0..RECORDS).try_for_each(|_| {
+                let begun = Instant::now();
+                file.write_all(&[7; RECORD_BYTES])?;
+                longest = longest.max(begun.elapsed());
+                Ok(())
+            })
+        });
+        is_over.store(true, Ordering::Relaxed);
+        for thread in writing {
+            appended =
+                appended.and(thread.join().unwrap_or_else(|_| Err(io::Error::other("a writer panicked"))));
+        }
+        appended.map(|()| longest)
+    });
+    tables.iter().chain([&log]).try_for_each(fs::remove_file)?;
+    longest
+}
+
+/// Writes one file of 32 MiB after the other, each synced, until it is over.
+fn write_tables(path: &Path, is_over: &AtomicBool) -> io::Result<()> {
+    let piece = vec![7; 256 << 10];
+    while !is_over.load(Ordering::Relaxed) {
+        let mut file = File::create(path)?;
+        (0..128).try_for_each(|_| file.write_all(&piece))?;
+        file.sync_data()?;
+    }
+    Ok(())
 }
 
 /// As a table.
