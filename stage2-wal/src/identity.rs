@@ -8,7 +8,8 @@
 //! in the file. So bytes of another file, of another database, or of another
 //! place fail as surely as flipped bits do: a block restored to the wrong
 //! offset, a table swapped for its neighbour, a recycled disk sector. Two copies of
-//! one directory that both go on have the same salts: these are not told apart.
+//! one directory that both go on have the same salts: these are not told apart. Nor are
+//! a file that a crash took before anybody relied on it, and the next one with its number.
 
 use std::fmt;
 

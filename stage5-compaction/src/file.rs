@@ -35,7 +35,8 @@ pub const LEVELS: usize = 7;
 /// second reach it after nine million years, and many more numbers lie above it.
 pub const MAX_FILE_NUMBER: u64 = u64::MAX / 64;
 
-/// Gives out file numbers. Clones give from the same row.
+/// Gives out file numbers. Clones give from the same row. Whoever opens a database begins
+/// the row above every file that is there, and above every one that ever counted.
 #[derive(Debug, Clone, Default)]
 pub struct FileNumbers(Arc<AtomicU64>);
 
@@ -45,7 +46,7 @@ impl FileNumbers {
         FileNumbers(Arc::new(AtomicU64::new(next)))
     }
 
-    /// A number that no file has or had.
+    /// A number above all that were given out so far.
     pub fn take(&self) -> u64 {
         self.0.fetch_add(1, Ordering::Relaxed)
     }

@@ -40,8 +40,8 @@ const MAGIC: [u8; 8] = *b"\x89LSMC\r\n\x1a";
 /// The version of `CURRENT`'s grammar.
 const VERSION: u16 = 1;
 
-/// A `CURRENT` longer than this is refused before it is read: one has 44 bytes, and
-/// a later version will not have a hundred times as many.
+/// A `CURRENT` longer than this is refused before it is read. One has 44 bytes, in every
+/// version; what is a little longer is read to be shown, and refused as damaged.
 const MAX_CURRENT_BYTES: u64 = 4096;
 
 /// What `CURRENT` says.

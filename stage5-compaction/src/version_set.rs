@@ -12,9 +12,10 @@
 //! removed. A crash at any point leaves the
 //! old version or the new one, with all of its files.
 //!
-//! **INV-SET-2** A manifest is as long as its snapshot and a bounded number of
-//! edits: before it grows beyond, a new one takes over, by the same commit that
-//! ends an open. Opening never replays more than that.
+//! **INV-SET-2** The edit that finds the manifest longer than eight times what it began
+//! with, and than 4,096 bytes, goes into a new one, which takes over by the same
+//! commit that ends an open. So a manifest is never longer than that and one edit with
+//! its promise, and opening never replays more.
 //!
 //! Whoever holds the version set is the only one who edits. Readers never ask
 //! it: they hold a version that was published to them.
@@ -42,7 +43,8 @@ pub struct Recovered {
     pub log_floor: u64,
     /// Every sequence up to this one is in tables.
     pub flushed_sequence: Sequence,
-    /// No file that the manifest knows of has this number or a higher one.
+    /// No table or log that the manifest knows of has this number or a higher one; the
+    /// manifest itself took its own behind it.
     pub next_file_number: u64,
 }
 
@@ -104,9 +106,9 @@ fn check_files_exist(vfs: &dyn Vfs, version: &Version) -> Result<()> {
     Ok(())
 }
 
-/// A manifest is replaced when it is so many times longer than a snapshot of the
-/// version, and longer than [`SHORTEST_ROLLED_BYTES`]. Then a byte of edits costs
-/// an eighth of a byte of snapshot.
+/// A manifest is replaced when it is longer than so many times what it began with, and
+/// longer than [`SHORTEST_ROLLED_BYTES`]. While the version keeps its size, a byte of edits
+/// then costs a seventh of a byte of snapshot.
 const ROLL_RATIO: u64 = 8;
 
 /// No manifest shorter than this is replaced: the syncs would cost more than the
@@ -124,7 +126,7 @@ pub struct VersionSet {
     version: Arc<Version>,
     log_floor: u64,
     flushed_sequence: Sequence,
-    /// How long the manifest was with nothing but its snapshot.
+    /// How long the manifest was when it began: header, snapshot, promise.
     snapshot_bytes: u64,
     /// Manifests that count no more.
     replaced: Vec<u64>,
@@ -135,7 +137,8 @@ impl VersionSet {
     /// tables of the version are durable; their names become so here.
     ///
     /// # Errors
-    /// That of any write; the database is then what it was before.
+    /// That of any write. If it is the last one, the sync behind the rename of `CURRENT`, the
+    /// next open may find either manifest: both name a sound database.
     pub fn commit_new(
         vfs: Arc<dyn Vfs>,
         database: DatabaseId,
@@ -165,10 +168,10 @@ impl VersionSet {
     /// `publish` with the version that follows.
     ///
     /// # Errors
-    /// That of the sync of the directory: nothing has changed, the caller discards
-    /// the tables. That of the manifest: no further edit
-    /// succeeds until the database is opened again, and the tables stay, because
-    /// the edit may be durable.
+    /// That of the sync of the directory, and an edit that breaks a law: nothing has
+    /// changed, the caller discards the tables. That of the manifest, or of the one that
+    /// should take over: no further edit succeeds until the database is opened again, and
+    /// the tables stay, because the edit may be durable.
     pub fn install(
         &mut self,
         tables: &[NewTable],
@@ -201,8 +204,9 @@ impl VersionSet {
 
     /// Lets a new manifest take over from one that has grown long (INV-SET-2).
     ///
-    /// When that fails, nobody knows which of the two a crash would leave as the
-    /// current one, so neither may be appended to.
+    /// When that fails, neither is appended to any more. Behind the rename nobody knows
+    /// which of the two a crash would leave as the current one; before it the old one
+    /// could go on, but a second course for a rare case is one more to get wrong.
     fn roll_if_long(&mut self) -> Result<()> {
         if self.manifest.len_bytes() <= SHORTEST_ROLLED_BYTES.max(ROLL_RATIO * self.snapshot_bytes) {
             return Ok(());

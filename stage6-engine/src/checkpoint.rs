@@ -11,9 +11,10 @@
 //! a directory entry. Everything that was written before the call is flushed
 //! first, so no log has to be copied.
 //!
-//! **INV-CHECKPOINT-1** The copy is committed by its `CURRENT`, as every open is:
-//! one that was not finished is refused when it is opened, and never taken for a
-//! smaller database.
+//! **INV-CHECKPOINT-1** The copy is committed by its `CURRENT`, as every open is: one of
+//! which a table is there and no `CURRENT` is refused when it is opened, and never taken
+//! for a smaller database. The links become durable together, before `CURRENT`: a crash
+//! that leaves none of them leaves a directory without a database, as it was.
 //!
 //! **INV-CHECKPOINT-2** The copy has the id of its origin, because the checksums in
 //! the tables cover it. From then on they are two databases: neither ever writes

@@ -181,8 +181,8 @@ impl Engine {
         for file in &files {
             let _left_for_the_next_open = self.vfs.remove(*file);
         }
-        // They stay on the list until they are gone: at no moment is a file there
-        // that nobody knows.
+        // They stay on the list until each was tried: while it is being removed, a file is
+        // still known to whoever compares the directory with what counts.
         writer.obsolete.lock().retain(|file| !files.contains(file));
     }
 }

@@ -19,7 +19,11 @@
 //!   commit. A crash at any point before it repeats the recovery, and one after it
 //!   finds it done.
 //! - **INV-RECOVER-2** File numbers begin above everything seen in the directory
-//!   or named in the manifest, so no new file has the name of an orphan.
+//!   or named in the manifest. So no new file has the name of an orphan, and none has the
+//!   number of a file that ever counted: a table that an edit named, a log with a batch in
+//!   it, a manifest that `CURRENT` named. When such a file goes, the manifest's next number
+//!   lies above its own. Given again is at most the number of a file that nobody relied on,
+//!   and of which not even the name is left.
 //! - **INV-RECOVER-3** The next sequence is the recovered one plus one. Sequences of
 //!   dropped batches are used again; that is safe because their logs lie below
 //!   the new floor. Where the recovery mode accepts loss, it lies above everything

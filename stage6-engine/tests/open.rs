@@ -1,17 +1,22 @@
 //! The law of opening: **what was acknowledged is there again**, whatever the
 //! options; two writers never share a directory; and nothing is left behind.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use stage6_engine::bloom::blocked::Blocked;
 use stage6_engine::bloom::bloom::Bloom;
 use stage6_engine::bloom::policy::FilterPolicy;
+use stage6_engine::compaction::manifest::{Current, read_manifest};
+use stage6_engine::wal::log::format::HEADER_BYTES;
+use stage6_engine::wal::vfs::crash::{Call, DataPolicy, Image};
+use stage6_engine::wal::vfs::{FileId, SimVfs};
 use stage6_engine::{
-    Builder, Codec, Db, Durability, Error, ErrorKind, Leveled, Mode, Read, RecoveryMode, Result, SimRuntime,
-    WriteBatch,
+    Builder, Codec, Db, Durability, Error, ErrorKind, Job, Leveled, Mode, Read, RecoveryMode, Result,
+    SimRuntime, WriteBatch,
 };
 use tempfile::TempDir;
 
@@ -346,6 +351,55 @@ fn what_a_crash_may_leave_over_is_removed_at_open() -> Result<()> {
     assert!(newest > Some("000099.sst".to_owned()), "numbers begin above everything seen: {newest:?}");
     assert_eq!(keys(&db)?, ["a", "b"]);
     Ok(())
+}
+
+/// Of every file that counted so far, the number: named by an edit or by `CURRENT`, or a log with
+/// something in it.
+fn numbers_that_count(image: &Image) -> Result<BTreeSet<u64>> {
+    let disk = SimVfs::from_image(image);
+    let Some(current) = Current::read(&disk)? else { return Ok(BTreeSet::new()) };
+    let edits = read_manifest(&disk, current)?;
+    let tables = edits.iter().flat_map(|edit| edit.added.iter().map(|(_, meta)| meta.number));
+    let used = |(file, bytes): (&FileId, &Bytes)| match file {
+        FileId::Log(number) if bytes.len() > HEADER_BYTES => Some(*number),
+        _ => None,
+    };
+    Ok(tables.chain(image.iter().filter_map(used)).chain([current.manifest]).collect())
+}
+
+#[test]
+fn no_number_of_a_file_that_ever_counted_is_given_again() -> Result<()> {
+    let disk = SimVfs::new();
+    let db = still().database_id(7).open_vfs(Arc::new(disk.clone()))?;
+    for _ in 0..2 {
+        db.write_opt(WriteBatch::new().put("fig", "green"), Durability::Sync)?;
+        db.flush()?;
+        // Merged to nothing, before the next log is made: no file with a higher number is there.
+        db.write_opt(WriteBatch::new().delete("fig"), Durability::Sync)?;
+        db.flush()?;
+        db.compact_range(..)?;
+        db.run_job(Job::RemoveFiles)?;
+    }
+    let (trace, mut counted, mut given_again) = (disk.trace(), BTreeSet::new(), BTreeSet::new());
+    trace.for_each_crash(|done, policy, image| {
+        if !matches!(policy.data, DataPolicy::Lost | DataPolicy::Kept) {
+            return Ok(());
+        }
+        counted.extend(numbers_that_count(&image)?);
+        let before: BTreeSet<u64> = trace.calls[..done].iter().filter_map(created).collect();
+        let after = SimVfs::from_image(&image);
+        still().open_vfs(Arc::new(after.clone()))?.put("kiwi", "brown")?;
+        let made: BTreeSet<u64> = after.trace().calls.iter().filter_map(created).collect();
+        assert!(made.is_disjoint(&counted), "after {done} calls, {policy}: {made:?} of {counted:?}");
+        given_again.extend(made.intersection(&before).copied());
+        Ok::<(), Error>(())
+    })?;
+    assert!(!given_again.is_empty(), "of files that nobody relied on, numbers are given again");
+    Ok(())
+}
+
+fn created(call: &Call) -> Option<u64> {
+    if let Call::Create { file, .. } = call { file.number() } else { None }
 }
 
 #[test]

@@ -689,6 +689,7 @@ pub(super) const KEPT: &[Kept] = &[
         by: &[("Opening::next_file_number", ""), ("check_numbers", "")],
         caught: &[
             ("what_a_crash_may_leave_over_is_removed_at_open", "stage6-engine/tests/open.rs"),
+            ("no_number_of_a_file_that_ever_counted_is_given_again", "stage6-engine/tests/open.rs"),
             ("file-number-reused", "tests/MUTANTS.md"),
         ],
     },
