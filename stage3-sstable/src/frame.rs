@@ -5,9 +5,13 @@
 //!              │
 //!              ▼
 //!   … │ payload, as stored ………………………………… │ codec:u8 │ checksum:u32 │ next block …
-//!     └──── CRC-32, behind ───────────────────┘                ▲
-//!           salt:u32 and offset:u64  ──────────────────────────┘
+//!
+//!   checksum := crc32(salt:u32 ‖ offset:u64 ‖ codec:u8 ‖ payload)       version 2
+//!               crc32(payload ‖ codec:u8 ‖ offset:u64 ‖ salt:u32)       version 1
 //! ```
+//!
+//! Integers are little-endian. Salt and offset are known to the reader and stand nowhere
+//! in the block.
 //!
 //! **INV-FRAME-1** Nothing of a block leaves this module before its checksum was
 //! found right: neither its codec nor a length in it.
