@@ -193,9 +193,12 @@ pub struct Entry<'a> {
 /// A batch as it was read from a journal, checked from end to end.
 #[derive(Debug, Clone, Copy)]
 pub struct Batch<'a> {
-    first: Sequence,
+    /// Kept as it was read: to read what has just been checked a second time is a part of
+    /// what a replay costs, and most batches have no other entry.
+    first: Entry<'a>,
     count: u64,
-    entries: &'a [u8],
+    /// The other entries.
+    others: &'a [u8],
 }
 
 impl<'a> Batch<'a> {
@@ -204,62 +207,64 @@ impl<'a> Batch<'a> {
     /// # Errors
     /// [`Malformed`] for anything that the grammar does not allow.
     pub fn decode(payload: &'a [u8]) -> Result<Batch<'a>, Malformed> {
-        Batch::read(&mut Decoder::new(payload), payload)
+        Batch::read(&mut Decoder::new(payload))
     }
 
     /// The sequence of the first entry.
     pub fn first_sequence(&self) -> Sequence {
-        self.first
+        self.first.sequence
     }
 
     /// The sequence of the last entry.
     pub fn last_sequence(&self) -> Sequence {
-        self.first.saturating_add(self.count).saturating_sub(1)
+        self.first.sequence.saturating_add(self.count).saturating_sub(1)
     }
 
     /// The entries, in order.
     pub fn entries(&self) -> Entries<'a> {
-        Entries::new(self.entries, self.first, self.count)
+        let decoder = Decoder::new(self.others);
+        Entries { first: Some(self.first), decoder, next: self.first.sequence, left: self.count }
     }
 
-    fn read(decoder: &mut Decoder<'a>, payload: &'a [u8]) -> Result<Batch<'a>, Malformed> {
+    fn read(decoder: &mut Decoder<'a>) -> Result<Batch<'a>, Malformed> {
         let first = decoder.varint("first sequence")?;
         let count = decoder.varint("count")?;
         let last = first.checked_add(count).and_then(|end| end.checked_sub(1));
         if first == 0 || count == 0 || last.is_none_or(|last| last > MAX_SEQUENCE) {
             return Err(decoder.malformed(format!("a batch of {count} entries from sequence {first}")));
         }
-        let entries = payload.get(decoder.position()..).unwrap_or_default();
-        for _ in 0..count {
+        let (kind, key, value) = read_entry(decoder)?;
+        let others = decoder.rest();
+        for _ in 1..count {
             read_entry(decoder)?;
         }
         decoder.finish()?;
-        Ok(Batch { first, count, entries })
+        Ok(Batch { first: Entry { sequence: first, kind, key, value }, count, others })
     }
 }
 
 /// The entries of a batch that was checked.
 #[derive(Debug)]
 pub struct Entries<'a> {
+    first: Option<Entry<'a>>,
+    /// Of the others.
     decoder: Decoder<'a>,
     next: Sequence,
     left: u64,
 }
 
-impl<'a> Entries<'a> {
-    fn new(entries: &'a [u8], first: Sequence, count: u64) -> Entries<'a> {
-        Entries { decoder: Decoder::new(entries), next: first, left: count }
-    }
-}
-
 impl<'a> Iterator for Entries<'a> {
     type Item = Entry<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<Entry<'a>> {
         self.left = self.left.checked_sub(1)?;
-        let (kind, key, value) = read_entry(&mut self.decoder).ok()?;
         let sequence = self.next;
         self.next = self.next.saturating_add(1);
+        if let Some(first) = self.first.take() {
+            return Some(first);
+        }
+        let (kind, key, value) = read_entry(&mut self.decoder).ok()?;
         Some(Entry { sequence, kind, key, value })
     }
 }
@@ -290,7 +295,7 @@ fn read_entry<'a>(decoder: &mut Decoder<'a>) -> Result<(Kind, &'a [u8], &'a [u8]
 pub fn layout(payload: &[u8]) -> Vec<Field> {
     let mut decoder = Decoder::recording(payload);
     // Damage ends the fields; what they do not cover is shown as unclaimed.
-    let _ = Batch::read(&mut decoder, payload);
+    let _ = Batch::read(&mut decoder);
     decoder.into_fields()
 }
 

@@ -241,8 +241,8 @@ pub fn read_manifest(vfs: &dyn Vfs, current: Current) -> Result<Vec<VersionEdit>
         );
         return Err(Error::corruption(name, offset, what));
     }
-    let decode = |record: &stage4_bloom::wal::log::Record| {
-        VersionEdit::decode(&record.payload).map_err(|damage| {
+    let decode = |record: stage4_bloom::wal::log::Record<'_>| {
+        VersionEdit::decode(record.payload).map_err(|damage| {
             Error::corruption(&name, record.offset, format!("a record is no version edit: {damage}"))
         })
     };

@@ -114,8 +114,8 @@ impl Engine {
         if let End::Damaged(damage) = contents.end {
             return damaged(damage.offset as u64, damage.what);
         }
-        for record in &contents.records {
-            if let Err(malformed) = Batch::decode(&record.payload) {
+        for record in contents.records.iter() {
+            if let Err(malformed) = Batch::decode(record.payload) {
                 return damaged(record.offset, format!("a record is no batch: {malformed}"));
             }
         }

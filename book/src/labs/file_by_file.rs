@@ -215,8 +215,8 @@ impl Story {
     fn in_log(&self, file: FileId, number: u64) -> Result<Vec<Copy>, Failure> {
         let contents = read_log(&*self.disk.open(file)?, number, file_salt(DatabaseId(DATABASE), number))?;
         let mut copies = Vec::new();
-        for record in contents.records {
-            let entries = Batch::decode(&record.payload)?.entries();
+        for record in contents.records.iter() {
+            let entries = Batch::decode(record.payload)?.entries();
             copies.extend(entries.filter(|entry| entry.key == KEY.as_bytes()).map(|entry| Copy {
                 place: Place::Log(file),
                 value: entry.value.escape_ascii().to_string(),

@@ -71,7 +71,7 @@ use crate::batch::Batch;
 use crate::identity::{DatabaseId, file_salt};
 use crate::log::format::FRAGMENT_HEADER_BYTES;
 use crate::log::reader::read_log;
-use crate::log::{Damage, End, LogContents, Record, salvage_log};
+use crate::log::{Damage, End, LogContents, Record, Records, salvage_log};
 use crate::vfs::{FileId, Vfs};
 
 /// What to make of logs that are not whole.
@@ -189,13 +189,13 @@ pub struct Log {
     file_bytes: u64,
     promised: Option<Sequence>,
     /// In the order of the file, as is what cannot be read between them.
-    records: Vec<Record>,
+    records: Records,
     damages: Vec<Damage>,
 }
 
 #[derive(Clone, Copy)]
 enum Piece<'a> {
-    Record(&'a Record),
+    Record(Record<'a>),
     Damage(&'a Damage),
 }
 
@@ -220,7 +220,7 @@ impl<'a> Piece<'a> {
     fn batch(self) -> Result<Batch<'a>, String> {
         match self {
             Piece::Record(record) => {
-                Batch::decode(&record.payload).map_err(|error| format!("a record is no batch: {error}"))
+                Batch::decode(record.payload).map_err(|error| format!("a record is no batch: {error}"))
             }
             Piece::Damage(damage) => Err(damage.what.clone()),
         }
@@ -250,9 +250,9 @@ impl Log {
         Ok(Log { number, name: file.describe(), file_bytes, promised, records, damages })
     }
 
-    /// The length of its file, which is about what it takes in memory.
+    /// About what it takes in memory.
     pub fn size_bytes(&self) -> u64 {
-        self.file_bytes
+        self.records.size_bytes()
     }
 
     /// In the order of the file.

@@ -11,16 +11,19 @@
 //!
 //! - [`format`](mod@format): the grammar, field by field, and its rule of validity.
 //! - [`writer`]: appends records; stops for good at the first failure.
+//! - [`records`]: the records of a log, where they lie.
 //! - [`reader`]: reads records up to the first damage, and finds promises behind it.
 //! - [`salvage`]: reads on behind damage, for whoever asks for what is left.
 //! - [`parts`]: a log taken apart, sound or not, for whoever looks at it.
 
 pub mod format;
+pub mod records;
 pub mod reader;
 pub mod writer;
 pub mod salvage;
 pub mod parts;
 
-pub use reader::{End, LogContents, Record};
+pub use reader::{End, LogContents};
+pub use records::{Record, Records};
 pub use salvage::{Damage, salvage_log};
 pub use writer::LogWriter;

@@ -15,22 +15,13 @@
 
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::expect_used)]
 
-use bytes::Bytes;
 use stage1_memtable::error::{Error, Result};
 use stage1_memtable::key::Sequence;
 
 use super::format::{self, FragmentType, HEADER_BYTES, Header, MIN_FRAGMENT_BYTES};
+use super::records::Records;
 use crate::coding::{Decoder, Malformed};
 use crate::vfs::ReadFile;
-
-/// A record, and where it begins in the file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
-    /// The offset of its first fragment.
-    pub offset: u64,
-    /// What was appended.
-    pub payload: Bytes,
-}
 
 /// How the sound part of a log ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +37,7 @@ pub enum End {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogContents {
     /// The records in front of the first damage.
-    pub records: Vec<Record>,
+    pub records: Records,
     /// The highest promise anywhere in the file.
     pub promised: Option<Sequence>,
     /// How the records end.
@@ -54,10 +45,6 @@ pub struct LogContents {
     /// The length of the file, in bytes.
     pub file_bytes: u64,
 }
-
-/// A log of small records holds one for so many bytes. Room for them is asked for at once,
-/// because to grow is to copy; room that nobody uses is never given by the system.
-const SMALL_RECORD_BYTES: usize = 64;
 
 /// Reads a log that should have this number and salt.
 ///
@@ -70,7 +57,7 @@ pub fn read_log(file: &dyn ReadFile, number: u64, salt: u32) -> Result<LogConten
     let bytes = file.read_all()?;
     let name = file.describe();
     let expected = Header { number, salt };
-    let records = Vec::with_capacity(bytes.len() / SMALL_RECORD_BYTES);
+    let records = Records::of(bytes.clone());
     let mut contents =
         LogContents { records, promised: None, end: End::Clean, file_bytes: bytes.len() as u64 };
     match Header::decode(&mut Decoder::new(&bytes), &name) {
@@ -81,7 +68,7 @@ pub fn read_log(file: &dyn ReadFile, number: u64, salt: u32) -> Result<LogConten
                     format!("the log says it is number {}, of another database or name", header.number);
                 return Err(Error::corruption(name, 0, what));
             }
-            read_records(&bytes, HEADER_BYTES, salt, &mut contents);
+            read_records(HEADER_BYTES, salt, &mut contents);
         }
         // A file without a byte was created and never written to.
         Err(_) if bytes.iter().all(|byte| *byte == 0) => {}
@@ -97,7 +84,8 @@ pub fn read_log(file: &dyn ReadFile, number: u64, salt: u32) -> Result<LogConten
 
 /// Reads fragments from `position` on, where one begins, and joins them to
 /// records, up to the end or the first damage.
-pub(super) fn read_records(bytes: &Bytes, mut position: usize, salt: u32, contents: &mut LogContents) {
+pub(super) fn read_records(mut position: usize, salt: u32, contents: &mut LogContents) {
+    let bytes = contents.records.bytes().clone();
     let mut open: Option<(usize, Vec<u8>)> = None;
     loop {
         let left = format::block_left(position as u64);
@@ -122,13 +110,8 @@ pub(super) fn read_records(bytes: &Bytes, mut position: usize, salt: u32, conten
                 return;
             }
         };
-        let payload_end = position.saturating_add(decoder.position());
-        let payload_start = payload_end.saturating_sub(fragment.payload.len());
         match (fragment.kind, &mut open) {
-            (FragmentType::Full, None) => {
-                let payload = bytes.slice(payload_start..payload_end);
-                contents.records.push(Record { offset: position as u64, payload });
-            }
+            (FragmentType::Full, None) => contents.records.push(position),
             (FragmentType::Promise, None) => {
                 contents.promised = contents.promised.max(fragment.promised());
             }
@@ -136,8 +119,7 @@ pub(super) fn read_records(bytes: &Bytes, mut position: usize, salt: u32, conten
             (FragmentType::Middle, Some((_, record))) => record.extend_from_slice(fragment.payload),
             (FragmentType::Last, Some((start, record))) => {
                 record.extend_from_slice(fragment.payload);
-                let payload = Bytes::from(std::mem::take(record));
-                contents.records.push(Record { offset: *start as u64, payload });
+                contents.records.push_joined(*start, std::mem::take(record));
                 open = None;
             }
             (kind, _) => {
@@ -145,7 +127,7 @@ pub(super) fn read_records(bytes: &Bytes, mut position: usize, salt: u32, conten
                 return;
             }
         }
-        position = payload_end;
+        position = position.saturating_add(decoder.position());
     }
 }
 
@@ -159,6 +141,7 @@ mod tests {
     use crate::identity::{DatabaseId, file_salt};
     use crate::log::LogWriter;
     use crate::vfs::{FileId, SimVfs, Vfs};
+    use bytes::Bytes;
     use proptest::prelude::*;
 
     const DATABASE: DatabaseId = DatabaseId(1);
@@ -189,7 +172,7 @@ mod tests {
         }
 
         fn records(&self) -> Vec<Bytes> {
-            self.read().records.into_iter().map(|record| record.payload).collect()
+            self.read().records.iter().map(|record| Bytes::copy_from_slice(record.payload)).collect()
         }
     }
 

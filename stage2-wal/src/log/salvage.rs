@@ -48,13 +48,13 @@ pub fn salvage_log(file: &dyn ReadFile, number: u64, salt: u32) -> Result<(LogCo
     if contents.end == End::Clean {
         return Ok((contents, damages));
     }
-    let bytes = file.read_all()?;
+    let bytes = contents.records.bytes().clone();
     while let End::Damaged(damage) = std::mem::replace(&mut contents.end, End::Clean) {
         let next = next_record(&bytes, damage.offset, salt);
         let end = next.unwrap_or(bytes.len()) as u64;
         damages.push(Damage { offset: damage.offset as u64, end, what: damage.what });
         if let Some(position) = next {
-            read_records(&bytes, position, salt, &mut contents);
+            read_records(position, salt, &mut contents);
         }
     }
     Ok((contents, damages))
@@ -156,7 +156,7 @@ mod tests {
         })
         .unwrap();
         let (contents, damages) = salvage_log(&*vfs.open(LOG).unwrap(), 3, salt).unwrap();
-        assert_eq!(contents.records.iter().map(|record| &record.payload[..]).collect::<Vec<_>>(), [b"whole"]);
+        assert_eq!(contents.records.iter().map(|record| record.payload).collect::<Vec<_>>(), [b"whole"]);
         assert_eq!((damages.len(), damages[0].offset, damages[0].end), (1, 32, 32 + 12));
     }
 
