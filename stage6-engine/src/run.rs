@@ -16,6 +16,16 @@
 //! A table asks for sorted entries, and for nothing else that a memtable gives. A log whose
 //! keys ascend is in order as it is, and its sort is one look at each entry.
 //!
+//! ```text
+//!   added         fig 2   kiwi 1   lemon 3   fig 4   apple 5   plum 6
+//!   parted        fig 2   fig 4   apple 5 │ kiwi 1   lemon 3   plum 6
+//!   sorted, each  apple 5  fig 4   fig 2  │ kiwi 1   lemon 3   plum 6
+//! ```
+//!
+//! A large run is parted *before* it is sorted, by the middle of some of its keys. So two
+//! threads sort and write a half each from the beginning to the end, and neither waits for
+//! the other.
+//!
 //! Whoever walks along a run goes to and fro in the logs, and would wait for each entry
 //! until memory has brought it. So a cursor touches some entries ahead together, and waits
 //! once for all of them.
@@ -39,7 +49,10 @@ const SMALL_ENTRY_BYTES: u64 = 64;
 /// A run of so many bytes of keys and values is worth the work of two threads.
 const LARGE_BYTES: usize = 16 << 20;
 
-/// Entries of logs.
+/// Of so many entries the middle one is taken for that of all.
+const SAMPLE: usize = 1000;
+
+/// Entries of logs, as they were added until they are sorted.
 #[derive(Debug)]
 pub(crate) struct Run<'a> {
     entries: Vec<Placed<'a>>,
@@ -57,6 +70,17 @@ impl<'a> Placed<'a> {
     fn key(&self) -> InternalKey<'a> {
         InternalKey::new(self.entry.key, self.entry.sequence)
     }
+
+    /// The heads tell nearly all keys apart.
+    fn user_key(&self) -> (KeyHeads, &'a [u8]) {
+        (self.heads, self.entry.key)
+    }
+}
+
+/// Brings `entries` into the one order.
+fn sort(entries: &mut [Placed<'_>]) {
+    entries
+        .sort_unstable_by(|one, other| one.heads.cmp(&other.heads).then_with(|| one.key().cmp(&other.key())));
 }
 
 impl<'a> Run<'a> {
@@ -86,9 +110,7 @@ impl<'a> Run<'a> {
 
     /// Brings its entries into the one order.
     pub(crate) fn sort(&mut self) {
-        self.entries.sort_unstable_by(|one, other| {
-            one.heads.cmp(&other.heads).then_with(|| one.key().cmp(&other.key()))
-        });
+        sort(&mut self.entries);
     }
 
     /// The entries as they stand.
@@ -101,13 +123,44 @@ impl<'a> Run<'a> {
         RunCursor::over(&self.entries)
     }
 
-    /// Two cursors, over about half of the entries each. All entries of a user key are in
-    /// the same half, so that what hides another entry is found beside it.
-    pub(crate) fn halves(&self) -> [RunCursor<'_>; 2] {
-        let middle = self.entries.get(self.entries.len() / 2).map_or(&b""[..], |placed| placed.entry.key);
-        let begin = self.entries.partition_point(|placed| placed.entry.key < middle);
-        let (lower, upper) = self.entries.split_at(begin);
-        [RunCursor::over(lower), RunCursor::over(upper)]
+    /// Parts it between two user keys, so that what hides another entry is found beside it.
+    /// Each part has about half of the entries; how far from a half, is a matter of luck.
+    pub(crate) fn halves(&mut self) -> [Half<'_, 'a>; 2] {
+        let begin = self.middle().map_or(0, |middle| self.part_before(middle.user_key()));
+        let (lower, upper) = self.entries.split_at_mut(begin);
+        [Half(lower), Half(upper)]
+    }
+
+    fn middle(&self) -> Option<Placed<'a>> {
+        let step = (self.entries.len() / SAMPLE).max(1);
+        let mut sample: Vec<_> = self.entries.iter().step_by(step).copied().collect();
+        sort(&mut sample);
+        sample.get(sample.len() / 2).copied()
+    }
+
+    /// Brings the entries of all keys before `middle` to the front, and returns how many they
+    /// are. If all of them stand there, nothing moves: what was in order stays so.
+    fn part_before(&mut self, middle: (KeyHeads, &[u8])) -> usize {
+        let mut before = 0;
+        for place in 0..self.entries.len() {
+            if self.entries[place].user_key() < middle {
+                self.entries.swap(before, place);
+                before += 1;
+            }
+        }
+        before
+    }
+}
+
+/// About half of a run, not yet sorted.
+#[derive(Debug)]
+pub(crate) struct Half<'r, 'a>(&'r mut [Placed<'a>]);
+
+impl<'r> Half<'r, '_> {
+    /// Sorts it. A cursor over it stands on no entry yet.
+    pub(crate) fn sorted(self) -> RunCursor<'r> {
+        sort(self.0);
+        RunCursor::over(self.0)
     }
 }
 
@@ -233,6 +286,16 @@ mod tests {
         assert_eq!((entry.key.as_ptr(), entry.value.as_ptr()), (log.as_ptr(), log[8..].as_ptr()));
     }
 
+    #[test]
+    fn a_run_that_is_in_order_is_parted_where_it_stands_into_equal_halves() {
+        let keys: Vec<[u8; 4]> = (0..5_000u32).map(u32::to_be_bytes).collect();
+        let mut run = Run::for_bytes(0);
+        let entry = |(key, sequence)| Entry { sequence, kind: Kind::Value, key, value: b"" };
+        run.add(keys.iter().map(|key| &key[..]).zip(1..).map(entry));
+        assert_eq!(run.halves().map(|half| half.0.len()), [2_500; 2]);
+        assert!(run.entries().is_sorted_by_key(|entry| entry.key));
+    }
+
     proptest! {
         #[test]
         fn halves_hold_all_entries_and_share_no_user_key(
@@ -241,11 +304,11 @@ mod tests {
             let mut run = Run::for_bytes(0);
             let entry = |(key, sequence)| Entry { sequence, kind: Kind::Value, key, value: b"" };
             run.add(written.iter().map(Vec::as_slice).zip(1..).map(entry));
-            run.sort();
-            let [lower, upper] = run.halves().map(|mut half| all(&mut half));
+            let [lower, upper] = run.halves().map(|half| all(&mut half.sorted()));
             if let (Some(last), Some(first)) = (lower.last(), upper.first()) {
                 prop_assert!(last.0 < first.0);
             }
+            run.sort();
             prop_assert_eq!([lower, upper].concat(), all(&mut run.cursor()));
         }
 
