@@ -6,6 +6,7 @@
 //!   {{#out memtable-steps}}                                        what a lab prints
 //!   {{#out memtable-steps growth}}                                 one part of it
 //!   {{#figure put-path What one put does.}}                        a picture, with a caption
+//!   {{#table peer-speeds}}                                        a table, filled in now
 //!   {{#laws stage1-memtable}}                                      the laws of a stage, and who keeps them
 //!   {{#public stage1-memtable}}                                    what everybody may use of it
 //! ```
@@ -42,6 +43,11 @@ pub enum Directive {
         name: String,
         /// What stands under it, if not its title.
         caption: Option<String>,
+    },
+    /// A table.
+    Table {
+        /// Its name.
+        name: String,
     },
     /// What everybody may use of a stage.
     Public {
@@ -87,6 +93,7 @@ fn parse(line: &str) -> Result<Directive, String> {
         ("item", ..) => Err(format!("which item of the file? {line}")),
         ("out", lab, part) => Ok(Directive::Output { lab: lab.to_owned(), part }),
         ("figure", name, caption) => Ok(Directive::Figure { name: name.to_owned(), caption }),
+        ("table", name, None) => Ok(Directive::Table { name: name.to_owned() }),
         ("public", stage, None) => Ok(Directive::Public { stage: stage.to_owned() }),
         ("laws", stage, None) => Ok(Directive::Laws { stage: stage.to_owned() }),
         _ => Err(format!("a directive that nobody knows: {line}")),
@@ -114,7 +121,7 @@ mod tests {
 
     #[test]
     fn each_directive_is_read_with_its_line() {
-        let page = "# One\n\n{{#item a/b.rs impl Ord for Key, doc, bare}}\n{{#out steps}}\n{{#figure put What it does.}}\n{{#laws stage}}\n";
+        let page = "# One\n\n{{#item a/b.rs impl Ord for Key, doc, bare}}\n{{#out steps}}\n{{#figure put What it does.}}\n{{#laws stage}}\n{{#table peers}}\n";
         let found: Vec<_> = directives(page).into_iter().map(|(line, read)| (line, read.unwrap())).collect();
         let shape = Shape { doc: true, bare: true, signature: false };
         assert_eq!(
@@ -124,6 +131,7 @@ mod tests {
                 (4, Directive::Output { lab: "steps".into(), part: None }),
                 (5, Directive::Figure { name: "put".into(), caption: Some("What it does.".into()) }),
                 (6, Directive::Laws { stage: "stage".into() }),
+                (7, Directive::Table { name: "peers".into() }),
             ]
         );
     }

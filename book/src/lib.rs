@@ -20,7 +20,9 @@
 //!
 //! - [`source`]: the items of a Rust file, by name.
 //! - [`labs`]: the experiments of the chapters.
+//! - [`measured`]: the committed comparison with other engines.
 //! - [`figures`]: pictures drawn by running the crates.
+//! - [`tables`]: tables, from what was measured.
 //! - [`laws`]: the laws of the stages, and who keeps each.
 //! - [`contents`]: what everybody may use of a stage.
 //! - [`directive`]: what a page asks to be put in its place.
@@ -34,7 +36,9 @@
 
 pub mod source;
 pub mod labs;
+pub mod measured;
 pub mod figures;
+pub mod tables;
 pub mod laws;
 pub mod contents;
 pub mod directive;

@@ -4,6 +4,7 @@
 //!   {{#item …}}    ▶ the text of the item, and under it file, line and name
 //!   {{#out …}}     ▶ the snapshot of a lab's output, and the command that prints it
 //!   {{#figure …}}  ▶ a picture, drawn now
+//!   {{#table …}}   ▶ a table, filled in now
 //!   {{#laws …}}    ▶ the laws of a stage, with links to who keeps them
 //!   {{#public …}}  ▶ the files of a stage, and what each offers
 //! ```
@@ -23,6 +24,7 @@ use crate::figures;
 use crate::labs;
 use crate::laws::{self, Sources};
 use crate::source::{Listing, Shape, Source};
+use crate::tables;
 
 /// A place of a document, and what is wrong there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,6 +122,9 @@ impl Shelf {
             Directive::Item { path, name, shape } => self.item(path, name, *shape),
             Directive::Output { lab, part } => self.output(lab, part.as_deref()),
             Directive::Figure { name, caption } => self.figure(name, caption.as_deref()),
+            Directive::Table { name } => {
+                tables::find(name).ok_or_else(|| format!("no table is called {name}"))?.markdown()
+            }
             Directive::Laws { stage } => self.laws(stage),
             Directive::Public { stage } => self.public(stage),
         }
@@ -214,11 +219,12 @@ mod tests {
     #[test]
     fn what_is_missing_is_told_with_page_line_file_and_name() {
         let findings =
-            expanded("{{#item a.rs ad}}\n{{#out nothing}}\n{{#figure nothing}}\n{{#item b.rs add}}\n")
+            expanded("{{#item a.rs ad}}\n{{#out nothing}}\n{{#figure nothing}}\n{{#item b.rs add}}\n{{#table nothing}}\n")
                 .unwrap_err();
         assert_eq!(findings[0], "book/chapters/one.md:1: `ad` of a.rs: no such item; near: add");
         assert_eq!(findings[1], "book/chapters/one.md:2: no lab is called nothing");
         assert_eq!(findings[2], "book/chapters/one.md:3: no figure is called nothing");
         assert!(findings[3].starts_with("book/chapters/one.md:4: b.rs: No such file"));
+        assert_eq!(findings[4], "book/chapters/one.md:5: no table is called nothing");
     }
 }

@@ -31,29 +31,29 @@ use crate::random::{Permutation, Random, Zipfian};
 pub(crate) enum Workload {
     /// Puts in the order of the keys.
     Fillseq,
-    /// Puts in no order.
+    /// Puts in no order, each record once.
     Fillrandom,
     /// The same, with values of 1 KiB.
     #[value(name = "fillrandom-1k")]
     #[serde(rename = "fillrandom-1k")]
     Fillrandom1k,
-    /// Batches of 100 puts, in no order.
+    /// Batches of 100 puts in no order, each record once.
     Fillbatch,
-    /// Puts that are on the disk when they return.
+    /// Puts in no order that are on the disk when they return.
     Fillsync,
     /// The same, by 8 threads.
     #[value(name = "fillsync-8")]
     #[serde(rename = "fillsync-8")]
     Fillsync8,
-    /// Puts in no order, by 2 threads.
+    /// Puts in no order, each record once, by 2 threads.
     #[value(name = "fillrandom-2")]
     #[serde(rename = "fillrandom-2")]
     Fillrandom2,
-    /// Puts of records that are there.
+    /// Puts of records that are there, drawn at random.
     Overwrite,
     /// Deletes in no order, each record once.
     Deleterandom,
-    /// Gets of records that are there.
+    /// Gets of records that are there, drawn at random.
     Readrandom,
     /// The same, with a cache of 8 MiB.
     #[value(name = "readrandom-8m")]
@@ -63,35 +63,35 @@ pub(crate) enum Workload {
     #[value(name = "readrandom-2")]
     #[serde(rename = "readrandom-2")]
     Readrandom2,
-    /// Gets of keys that are not there.
+    /// Gets of keys that are not there, each between two that are.
     Readmissing,
     /// Gets of the first hundredth of the records, again and again.
     Readhot,
-    /// The whole database upwards, entry by entry.
+    /// The whole database upwards, entry by entry, three times.
     Readseq,
-    /// The whole database downwards.
+    /// The whole database downwards, three times.
     Readreverse,
-    /// A seek and 10 entries.
+    /// A seek to a record drawn at random, and 10 entries upwards.
     #[value(name = "seekrandom-10")]
     #[serde(rename = "seekrandom-10")]
     Seekrandom10,
-    /// A seek and 100 entries.
+    /// The same, and 100 entries.
     #[value(name = "seekrandom-100")]
     #[serde(rename = "seekrandom-100")]
     Seekrandom100,
     /// Gets, while another thread overwrites as fast as it can.
     Readwhilewriting,
-    /// Half gets, half puts.
+    /// Half gets, half puts, of records of which a few are asked very often.
     YcsbA,
-    /// 95 % gets, 5 % puts.
+    /// 95 % gets, 5 % puts, of such records.
     YcsbB,
-    /// Gets.
+    /// Gets of such records.
     YcsbC,
     /// 95 % gets of what is new, 5 % new records.
     YcsbD,
-    /// 95 % scans of 1 to 100 entries, 5 % new records.
+    /// 95 % scans of 1 to 100 entries from such records, 5 % new records.
     YcsbE,
-    /// Half gets, half gets followed by a put.
+    /// Half gets, half gets followed by a put, of such records.
     YcsbF,
     /// Opening a database that was killed with all its records in the log.
     Reopen,

@@ -1,14 +1,9 @@
 //! The committed comparison with other engines, as bars: how many times the best log-structured
 //! peer this engine does, and what an operation costs both of processor time.
 
-use serde_json::Value;
-
 use super::Drawn;
 use super::svg::{Anchor, Area, Drawing};
-
-const REPORT: &str = include_str!("../../../bench/peers/results/report.json");
-const LSM_PEERS: [&str; 4] = ["rocksdb", "rocksdb@16", "leveldb", "fjall"];
-const RECORDS: u64 = 1_000_000;
+use crate::measured::{LSM_PEERS, Measured, Outcome};
 
 const LEFT: f64 = 150.0;
 const ROW: f64 = 19.0;
@@ -21,10 +16,14 @@ struct Row {
     workload: String,
     /// Operations per second here, times those of the fastest peer.
     ratio: f64,
+    /// Which that is.
+    peer: String,
     /// Nanoseconds of processor time for an operation, here.
     cpu: f64,
     /// The same of the peer that needs least.
     peer_cpu: f64,
+    /// Which that is.
+    thrifty_peer: String,
 }
 
 pub(super) fn ratios() -> Drawn {
@@ -42,9 +41,11 @@ pub(super) fn ratios() -> Drawn {
         drawing.words("small", Anchor::End, (LEFT - 8.0, y + 13.0), &row.workload);
         let class = if row.ratio >= 1.0 { "k1" } else { "k3" };
         drawing.area(class, Area::new(LEFT, y + 1.0, x(row.ratio) - LEFT, ROW - 4.0));
-        drawing.words("small", Anchor::Start, (x(row.ratio) + 6.0, y + 13.0), format!("{:.2}", row.ratio));
+        let told = format!("{:.2} × {}", row.ratio, row.peer);
+        drawing.words("small", Anchor::Start, (x(row.ratio) + 6.0, y + 13.0), told);
     }
-    let told: Vec<String> = rows.iter().map(|row| format!("{} {:.2}", row.workload, row.ratio)).collect();
+    let told: Vec<String> =
+        rows.iter().map(|row| format!("{} {:.2} × {}", row.workload, row.ratio, row.peer)).collect();
     Ok((
         drawing,
         format!("Times the operations per second of the best log-structured peer: {}.", told.join(", ")),
@@ -67,6 +68,8 @@ pub(super) fn costs() -> Drawn {
         drawing.line("line", (x(row.cpu), y + 9.0), (x(row.peer_cpu), y + 9.0));
         drawing.dot("k3", (x(row.peer_cpu), y + 9.0), 4.5);
         drawing.dot("k1", (x(row.cpu), y + 9.0), 5.5);
+        let behind = x(row.cpu.max(row.peer_cpu)) + 10.0;
+        drawing.words("faint", Anchor::Start, (behind, y + 13.0), &row.thrifty_peer);
     }
     drawing.dot("k1", (LEFT, bottom + 30.0), 5.5);
     drawing.words("small", Anchor::Start, (LEFT + 10.0, bottom + 34.0), "this engine");
@@ -79,7 +82,9 @@ pub(super) fn costs() -> Drawn {
     );
     let told: Vec<String> = rows
         .iter()
-        .map(|row| format!("{} {:.0} and {:.0} ns", row.workload, row.cpu, row.peer_cpu))
+        .map(|row| {
+            format!("{} {:.0} and {:.0} ns ({})", row.workload, row.cpu, row.peer_cpu, row.thrifty_peer)
+        })
         .collect();
     Ok((
         drawing,
@@ -89,12 +94,12 @@ pub(super) fn costs() -> Drawn {
 
 /// What the machine itself takes, from the same run.
 pub(super) fn limits() -> Drawn {
-    let report: Value = serde_json::from_str(REPORT)?;
-    let limits = report["limits"].as_array().ok_or("the report has no limits")?;
-    let limits: Vec<(&str, f64)> = limits
+    let measured = Measured::committed()?;
+    // What moves megabytes is no part of an operation.
+    let limits: Vec<(&str, f64)> = measured
+        .limits
         .iter()
-        .filter_map(|limit| Some((limit["what"].as_str()?, limit["nanos"].as_f64()?)))
-        // What moves megabytes is no part of an operation.
+        .map(|(what, nanos)| (what.as_str(), *nanos))
         .filter(|(_, nanos)| *nanos < 1e6)
         .collect();
     let mut drawing = Drawing::new();
@@ -117,25 +122,19 @@ pub(super) fn limits() -> Drawn {
 }
 
 /// The workloads with decimal keys, in the order of the report.
-fn rows() -> Result<Vec<Row>, Box<dyn std::error::Error + Send + Sync>> {
-    let report: Value = serde_json::from_str(REPORT)?;
-    let cells = report["cells"].as_array().ok_or("the report has no cells")?;
-    let counts = |cell: &&Value| cell["keys"] == "decimal" && cell["records"] == RECORDS;
-    let cells: Vec<&Value> = cells.iter().filter(counts).collect();
-    let figure = |cell: &Value, name: &str| cell["figures"][name].as_f64().unwrap_or(0.0);
-    let row = |ours: &&Value| {
-        let of_peers = cells.iter().filter(|cell| {
-            cell["workload"] == ours["workload"] && LSM_PEERS.iter().any(|peer| cell["engine"] == *peer)
-        });
-        let fastest = of_peers.clone().map(|cell| figure(cell, "per_second")).fold(0.0, f64::max);
-        let thriftiest =
-            of_peers.map(|cell| figure(cell, "cpu_nanos_per_unit")).fold(f64::INFINITY, f64::min);
-        Row {
-            workload: ours["workload"].as_str().unwrap_or("").to_owned(),
-            ratio: figure(ours, "per_second") / fastest,
-            cpu: figure(ours, "cpu_nanos_per_unit"),
-            peer_cpu: thriftiest,
-        }
+fn rows() -> Outcome<Vec<Row>> {
+    let measured = Measured::committed()?;
+    let row = |workload| {
+        let (ours, fastest) = (measured.ours(workload)?, measured.fastest(workload, &LSM_PEERS));
+        let thriftiest = measured.thriftiest(workload, &LSM_PEERS);
+        Ok(Row {
+            workload: workload.to_owned(),
+            ratio: fastest.map_or(f64::INFINITY, |peer| ours.per_second / peer.per_second),
+            peer: fastest.map_or_else(String::new, |peer| peer.engine.clone()),
+            cpu: ours.cpu_nanos,
+            peer_cpu: thriftiest.map_or(f64::INFINITY, |peer| peer.cpu_nanos),
+            thrifty_peer: thriftiest.map_or_else(String::new, |peer| peer.engine.clone()),
+        })
     };
-    Ok(cells.iter().filter(|cell| cell["engine"] == "stage6").map(row).collect())
+    measured.workloads().into_iter().map(row).collect()
 }
