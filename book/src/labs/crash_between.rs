@@ -11,7 +11,7 @@ use stage2_wal::log::parts::{Contents, log_parts};
 use stage2_wal::vfs::crash::{Call, DataPolicy, Image, Inode, NamePolicy, Policy, Trace};
 use stage2_wal::vfs::{FileId, SimVfs};
 use stage3_sstable::cache::BlockCache;
-use stage5_compaction::manifest::{Current, read_manifest};
+use stage5_compaction::manifest::Current;
 use stage5_compaction::table_cache::TableCache;
 use stage5_compaction::version_set::recover;
 use stage6_engine::{Builder, Db, Durability, Read, SimRuntime, WriteBatch};
@@ -156,6 +156,8 @@ pub(crate) struct Found {
     /// How many batches were replayed from logs.
     batches: u64,
     fruits: usize,
+    /// The numbers that the opening gave to files.
+    given: BTreeSet<u64>,
 }
 
 impl Found {
@@ -168,10 +170,16 @@ impl Found {
         let tables: BTreeSet<u64> = recovered.version.files().map(|(_, file)| file.meta().number).collect();
         let there = image.keys().filter(|file| is_table(**file)).filter_map(|file| file.number());
         let orphans = there.filter(|number| !tables.contains(number)).collect();
-        let db = quiet().open_vfs(Arc::new(disk))?;
+        let db = quiet().open_vfs(Arc::new(disk.clone()))?;
         let batches = db.recovery_report().replay.batches;
-        Ok(Found { tables, orphans, log_floor: recovered.log_floor, batches, fruits: db.range(..).count() })
+        let (log_floor, fruits) = (recovered.log_floor, db.range(..).count());
+        Ok(Found { tables, orphans, log_floor, batches, fruits, given: numbers_given(&disk.trace().calls) })
     }
+}
+
+fn numbers_given(calls: &[Call]) -> BTreeSet<u64> {
+    let created = |call: &Call| if let Call::Create { file, .. } = call { file.number() } else { None };
+    calls.iter().filter_map(created).collect()
 }
 
 fn listed(numbers: &BTreeSet<u64>) -> String {
@@ -188,11 +196,16 @@ fn calls(out: &mut Output, flush: &Flush) -> Outcome {
         &widths,
         &[&"crash behind this call", &"tables", &"orphan", &"replayed", &"tables", &"orphan", &"replayed"],
     ));
-    let mut incomplete = 0;
+    let (mut incomplete, mut again, mut openings) = (0, BTreeSet::new(), 0);
     for place in flush.calls.clone() {
         let lost = Found::on(&flush.trace.crash(place + 1, NOTHING_UNSYNCED))?;
         let kept = Found::on(&flush.trace.crash(place + 1, EVERYTHING))?;
-        incomplete += [&lost, &kept].iter().filter(|found| found.fruits != FRUITS.len()).count();
+        let before = numbers_given(&flush.trace.calls[..=place]);
+        for found in [&lost, &kept] {
+            incomplete += usize::from(found.fruits != FRUITS.len());
+            openings += usize::from(!found.given.is_disjoint(&before));
+            again.extend(found.given.intersection(&before));
+        }
         out.line(row(
             &widths,
             &[
@@ -207,6 +220,10 @@ fn calls(out: &mut Output, flush: &Flush) -> Outcome {
         ));
     }
     out.line(format!("\nopened without all {} fruits: {incomplete}", FRUITS.len()));
+    out.line(format!(
+        "numbers given out before the crash and given again: {}, by {openings} openings",
+        listed(&again)
+    ));
     Ok(())
 }
 
@@ -315,51 +332,67 @@ fn wrapped(error: &stage6_engine::Error) -> String {
     lines.join("\n")
 }
 
-/// The manifest that counts.
-struct Length {
-    file: FileId,
+/// A manifest to which nothing more is appended.
+struct Replaced {
     edits: usize,
     /// How long it was with nothing but its first record and the promise of it.
-    snapshot_bytes: usize,
-    bytes: usize,
+    first_bytes: u64,
+    bytes: u64,
 }
 
-impl Length {
-    fn on(disk: &SimVfs) -> Result<Length, Failure> {
-        let current = Current::read(disk)?.ok_or("there is no CURRENT")?;
-        let file = FileId::Manifest(current.manifest);
-        let bytes = disk.image().remove(&file).unwrap_or_default();
+impl Replaced {
+    fn of(file: FileId, trace: &Trace) -> Result<Replaced, Failure> {
+        let of_it = |call: &Call| matches!(call, Call::Create { file: created, .. } if *created == file);
+        let created = trace.calls.iter().find(|call| of_it(call));
+        let Some(Call::Create { inode, .. }) = created else { return Err("nobody created it".into()) };
+        let appended = trace.calls.iter().filter_map(|call| match call {
+            Call::Append { inode: to, bytes } if to == inode => Some(&bytes[..]),
+            _ => None,
+        });
+        let bytes = appended.collect::<Vec<_>>().concat();
         let parts = log_parts(&bytes, &file.to_string())?;
         let first = parts.iter().find(|part| matches!(part.contents, Ok(Contents::Promise(_))));
-        Ok(Length {
-            file,
-            edits: read_manifest(disk, current)?.len() - 1,
-            snapshot_bytes: first.ok_or("it promises nothing")?.end,
-            bytes: bytes.len(),
+        let records = parts.iter().filter(|part| matches!(part.contents, Ok(Contents::Record { .. })));
+        Ok(Replaced {
+            edits: records.count() - 1,
+            first_bytes: first.ok_or("it promises nothing")?.end as u64,
+            bytes: bytes.len() as u64,
         })
     }
+}
+
+fn manifest_that_counts(disk: &SimVfs) -> Result<FileId, Failure> {
+    let current = Current::read(disk)?.ok_or("there is no CURRENT")?;
+    Ok(FileId::Manifest(current.manifest))
 }
 
 /// One fruit a flush, until three manifests have come and gone.
 fn takeover(out: &mut Output) -> Outcome {
     let disk = SimVfs::new();
     let db = quiet().open_vfs(Arc::new(disk.clone()))?;
-    let widths = [18, 20, 8, 14];
-    out.line(row(&widths, &[&"manifest", &"bytes of its snapshot", &"edits", &"bytes at last"]));
-    let mut length = Length::on(&disk)?;
+    let widths = [18, 14, 18, 8, 14];
+    out.line(row(
+        &widths,
+        &[&"manifest", &"bytes at first", &"8 times, or 4,096", &"edits", &"bytes at last"],
+    ));
+    let mut manifest = manifest_that_counts(&disk)?;
     let mut taken_over = Vec::new();
     for fruit in 0u32.. {
         let begin = disk.calls();
         put_durably(&db, &format!("fruit{fruit:05}"))?;
         db.flush()?;
         settle(&db)?;
-        let now = Length::on(&disk)?;
-        if now.file != length.file {
-            let Length { file, edits, snapshot_bytes, bytes } = length;
-            out.line(row(&widths, &[&file, &number(snapshot_bytes as u64), &edits, &number(bytes as u64)]));
+        let now = manifest_that_counts(&disk)?;
+        if now != manifest {
+            let Replaced { edits, first_bytes, bytes } = Replaced::of(manifest, &disk.trace())?;
+            let limit = (8 * first_bytes).max(4096);
+            out.line(row(
+                &widths,
+                &[&manifest, &number(first_bytes), &number(limit), &edits, &number(bytes)],
+            ));
             taken_over.push(begin..disk.calls());
         }
-        length = now;
+        manifest = now;
         if taken_over.len() == 3 {
             break;
         }
