@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use stage1_memtable::cursor::Cursor;
 use stage1_memtable::error::Result;
-use stage1_memtable::key::{InternalKey, Kind, Sequence};
+use stage1_memtable::key::{InternalKey, Kind, OwnedKey, Sequence};
 use stage5_compaction::compaction::drop_rule::{DropRule, Verdict};
 use stage5_compaction::compaction::strategy::with_overlapping;
 use stage5_compaction::compaction::{Plan, run as carry_out};
 use stage5_compaction::edit::VersionEdit;
+use stage5_compaction::file::FileMeta;
 use stage5_compaction::merge::MergingCursor;
 use stage5_compaction::table_cache::TableFile;
 use stage5_compaction::table_writer::TableWriter;
@@ -38,18 +39,19 @@ fn too_early(out: &mut Output) -> Outcome {
     let shop = Shop::new();
     let version =
         shop.version(vec![(6, shop.table(BOTTOM)?), (5, shop.table(MIDDLE)?), (0, shop.table(DELETES)?)])?;
-    out.line(format!("before:                          fig at 9 is {}", read(&version, "fig", 9)?));
+    out.line(format!("before:                          fig is {}", read(&version, "fig", 9)?));
     let plan = plan(&version, 0, version.level(0).to_vec(), 5);
     let right = shop.merged(&version, &plan)?;
-    out.line(format!("level 0 to level 5, by the rule: fig at 9 is {}", read(&right, "fig", 9)?));
+    out.line(format!("level 0 to level 5, by the rule: fig is {}", read(&right, "fig", 9)?));
     let wrong = shop.merged_without_deletions(&version, &plan)?;
-    out.line(format!("deletions dropped on the way:    fig at 9 is {}", read(&wrong, "fig", 9)?));
+    out.line(format!("deletions dropped on the way:    fig is {}", read(&wrong, "fig", 9)?));
 
     let down = |version: &Version| plan_of(version, 5, 6);
     let (right, wrong) = (shop.merged(&right, &down(&right))?, shop.merged(&wrong, &down(&wrong))?);
-    out.line(format!("and on to level 6, by the rule:  fig at 9 is {}", read(&right, "fig", 9)?));
-    out.line(format!("the other one, likewise:         fig at 9 is {}", read(&wrong, "fig", 9)?));
-    out.line(format!("entries left: {} and {}", entries(&right), entries(&wrong)));
+    out.line(format!("and on to level 6, by the rule:  fig is {}", read(&right, "fig", 9)?));
+    out.line(format!("the other one, likewise:         fig is {}", read(&wrong, "fig", 9)?));
+    out.line(format!("left by the rule: {}", entries(&right)?));
+    out.line(format!("left by the other: {}", entries(&wrong)?));
     Ok(())
 }
 
@@ -61,19 +63,19 @@ fn wrong_age(out: &mut Output) -> Outcome {
     let newer: &[Write] = &[("cherry", 8, Some("black")), ("fig", 9, Some("ripe"))];
     let version =
         shop.version(vec![(6, shop.table(BOTTOM)?), (0, shop.table(older)?), (0, shop.table(newer)?)])?;
-    out.line(format!("before:                       fig at 9 is {}", read(&version, "fig", 9)?));
+    out.line(format!("before:                       fig is {}", read(&version, "fig", 9)?));
     let all = plan(&version, 0, version.level(0).to_vec(), 6);
     out.line(format!(
-        "all of level 0 to level 6:    fig at 9 is {}",
+        "all of level 0 to level 6:    fig is {}",
         read(&shop.merged(&version, &all)?, "fig", 9)?
     ));
     let newest = plan(&version, 0, version.level(0)[..1].to_vec(), 6);
     let wrong = shop.merged(&version, &newest)?;
-    out.line(format!("only the newest to level 6:   fig at 9 is {}", read(&wrong, "fig", 9)?));
+    out.line(format!("only the newest to level 6:   fig is {}", read(&wrong, "fig", 9)?));
     out.line(format!("the laws of that version:     {:?}", wrong.check_invariants()));
     let oldest = plan(&version, 0, version.level(0)[1..].to_vec(), 6);
     let allowed = shop.merged(&version, &oldest)?;
-    out.line(format!("only the oldest to level 6:   fig at 9 is {}", read(&allowed, "fig", 9)?));
+    out.line(format!("only the oldest to level 6:   fig is {}", read(&allowed, "fig", 9)?));
     Ok(())
 }
 
@@ -86,12 +88,17 @@ fn left_behind(out: &mut Output) -> Outcome {
     let upper: &[Write] = &[("date", 7, Some("brown")), ("kiwi", 8, Some("brown"))];
     let version =
         shop.version(vec![(6, shop.table(left)?), (6, shop.table(right)?), (5, shop.table(upper)?)])?;
+    for (level, file) in version.files() {
+        let FileMeta { number, smallest, largest, .. } = file.meta();
+        let end = |key: &OwnedKey| key.user_key.escape_ascii().to_string();
+        out.line(format!("table {number}, level {level}: {} to {}", end(smallest), end(largest)));
+    }
     let whole = plan_of(&version, 5, 6);
     let taken: Vec<u64> = whole.inputs.iter().map(|(_, file)| file.meta().number).collect();
-    out.line(format!("tables {taken:?}: {}", verdict(shop.merged(&version, &whole))));
+    out.line(format!("a plan of {taken:?}: {}", verdict(shop.merged(&version, &whole))));
     let part = Plan { inputs: whole.inputs[..2].to_vec(), ..whole };
     let taken: Vec<u64> = part.inputs.iter().map(|(_, file)| file.meta().number).collect();
-    out.line(format!("tables {taken:?}:    {}", verdict(shop.merged(&version, &part))));
+    out.line(format!("a plan of {taken:?}:    {}", verdict(shop.merged(&version, &part))));
     Ok(())
 }
 
@@ -169,8 +176,20 @@ fn read(version: &Version, key: &str, at: Sequence) -> Result<String> {
     Ok(in_words(&ask(version, key, at)?.0))
 }
 
-fn entries(version: &Version) -> u64 {
-    version.files().map(|(_, file)| file.meta().entries).sum()
+/// Every entry, by its key and sequence.
+fn entries(version: &Version) -> Result<String> {
+    let mut words = Vec::new();
+    for (_, file) in version.files() {
+        let mut cursor = file.table()?.table().cursor_past_cache();
+        cursor.seek_to_first();
+        while cursor.is_valid() {
+            let InternalKey { user_key, sequence } = cursor.key();
+            words.push(format!("{} {sequence}", user_key.escape_ascii()));
+            cursor.next();
+        }
+        cursor.status()?;
+    }
+    Ok(words.join(", "))
 }
 
 /// `files` of `level`, with what they overlap on the output level.

@@ -53,7 +53,7 @@ pub(crate) fn leveled(size_ratio: u64) -> Leveled {
 }
 
 /// What is written, for the head of a table.
-fn told(workload: &Workload) -> String {
+pub(super) fn told(workload: &Workload) -> String {
     let Workload { keys, writes, deletion_percent, .. } = workload;
     format!(
         "{} keys, {} writes, of 100 writes {deletion_percent} delete; a flush: {} bytes",
@@ -64,13 +64,13 @@ fn told(workload: &Workload) -> String {
 }
 
 /// How the levels are set, for the head of a table.
-fn told_levels(leveled: &Leveled) -> String {
+pub(super) fn told_levels(leveled: &Leveled) -> String {
     let base = flushes(leveled.base_level_bytes);
     format!("leveled with ratio {} and a base level of at most {base}", leveled.size_ratio)
 }
 
 /// A size, told in flushes.
-fn flushes(bytes: u64) -> String {
+pub(super) fn flushes(bytes: u64) -> String {
     match bytes / FLUSH_BYTES {
         0 => format!("1/{} flush", FLUSH_BYTES / bytes),
         1 => "1 flush".to_owned(),

@@ -15,7 +15,7 @@ use stage5_compaction::table_cache::TableFile;
 use stage5_compaction::version::Version;
 
 use super::broken_level::Shop;
-use super::four_strategies::{leveled, workload};
+use super::four_strategies::{flushes, leveled, told, workload};
 use super::prelude::{number, row};
 use super::{Outcome, Output};
 
@@ -34,9 +34,15 @@ fn trace(out: &mut Output) {
     let strategy =
         Leveled { level0_files: 4, base_level_bytes: 40_000, size_ratio: 4, target_file_bytes: 20_000 };
     out.line(format!("{strategy:?}"));
-    let widths = [5, 32, 7, 7, 6, 7, 8, 8];
-    out.line(row(&widths, &[&"", &"", &"takes,", &"with,", &"", &"entries", &"level 5,", &"level 6,"]));
-    out.line(row(&widths, &[&"flush", &"reason", &"of", &"of", &"gives", &"dropped", &"bytes", &"bytes"]));
+    let widths = [5, 32, 9, 7, 7, 6, 7, 8, 8];
+    out.line(row(
+        &widths,
+        &[&"", &"", &"drag of", &"takes,", &"with,", &"", &"entries", &"level 5,", &"level 6,"],
+    ));
+    out.line(row(
+        &widths,
+        &[&"flush", &"reason", &"each file", &"of", &"of", &"gives", &"dropped", &"bytes", &"bytes"],
+    ));
     let mut tree = Tree::new(workload.clone());
     let writes: Vec<Write> = workload.writes().collect();
     let mut plans = 0;
@@ -47,16 +53,33 @@ fn trace(out: &mut Output) {
             tree.compact(&plan);
             let after = tree.version();
             let (takes, with) = in_words(&plan);
+            let drags = drags(&before, plan.inputs.first().map_or(0, |(level, _)| *level));
             let made = after.files().filter(|(_, file)| !has(&before, file)).count();
             let dropped = entries(&before) - entries(after);
             let (upper, lower) = (after.level_bytes(5), after.level_bytes(6));
-            out.line(row(&widths, &[&flush, &plan.reason, &takes, &with, &made, &dropped, &upper, &lower]));
+            out.line(row(
+                &widths,
+                &[&flush, &plan.reason, &drags, &takes, &with, &made, &dropped, &upper, &lower],
+            ));
             plans += 1;
             if plans == PLANS {
                 return;
             }
         }
     }
+}
+
+/// What each file of a level below 0 would drag along, for a byte of its own.
+fn drags(version: &Version, level: usize) -> String {
+    let files = version.level(level).iter().filter(|_| level > 0);
+    files.map(|file| format!("{:.1}", drag(version, level, file))).collect::<Vec<_>>().join(" ")
+}
+
+fn drag(version: &Version, level: usize, file: &TableFile) -> f64 {
+    let meta = file.meta();
+    let below = version.overlapping(level + 1, &meta.smallest.user_key, &meta.largest.user_key);
+    let dragged: u64 = below.iter().map(|file| file.meta().size_bytes).sum();
+    dragged as f64 / meta.size_bytes.max(1) as f64
 }
 
 fn has(version: &Version, file: &TableFile) -> bool {
@@ -111,15 +134,12 @@ struct Picking {
 impl Picking {
     fn choose(&self, version: &Version, level: usize) -> Option<Arc<TableFile>> {
         let files = version.level(level);
-        let cost = |file: &&Arc<TableFile>| {
-            let meta = file.meta();
-            let below = version.overlapping(level + 1, &meta.smallest.user_key, &meta.largest.user_key);
-            let dragged: u64 = below.iter().map(|file| file.meta().size_bytes).sum();
-            dragged * 1_000 / meta.size_bytes.max(1)
+        let by_drag = |a: &&Arc<TableFile>, b: &&Arc<TableFile>| {
+            drag(version, level, a).total_cmp(&drag(version, level, b))
         };
         let chosen = match self.rule {
-            Rule::Cheapest => files.iter().min_by_key(cost),
-            Rule::Dearest => files.iter().max_by_key(cost),
+            Rule::Cheapest => files.iter().min_by(by_drag),
+            Rule::Dearest => files.iter().max_by(by_drag),
             Rule::First => files.first(),
             Rule::RoundRobin => {
                 let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
@@ -162,6 +182,12 @@ impl Strategy for Picking {
 /// The same writes, settled by each rule.
 fn rules(out: &mut Output) {
     out.part("rules");
+    out.line(told(&workload(20_000)));
+    out.line(format!(
+        "base level of at most {}, tables of {}",
+        flushes(leveled(4).base_level_bytes),
+        flushes(leveled(4).target_file_bytes)
+    ));
     let widths = [18, 10, 10, 12, 12];
     out.line(row(&widths, &[&"written,", &"uniform,", &"skewed,", &"uniform,", &"skewed,"]));
     out.line(row(&widths, &[&"", &"ratio 4", &"ratio 4", &"ratio 10", &"ratio 10"]));

@@ -96,7 +96,7 @@ impl DropRule {
         if is_same_key && previous == Some(stripe) && !is_above_all {
             return Verdict::Hidden;
         }
-        if kind == Kind::Deletion && stripe == 0 && !is_above_all && is_bottom() {
+        if kind == Kind::Deletion && stripe == 0 && is_bottom() {
             return Verdict::Spent;
         }
         Verdict::Keep

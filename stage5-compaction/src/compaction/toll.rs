@@ -27,8 +27,9 @@
 //! one, a thousandth of what a seek costs.
 //!
 //! **INV-TOLL-1** A toll is paid for runs that stand: what was paid counts for the next
-//! version if that only has more files on level 0, as after a flush. When a merge has
-//! taken one away, whoever ordered it, the count begins again.
+//! version if every file of level 0 still stands in it, as after a flush or a merge of
+//! deeper levels. When a merge has taken one away, whoever ordered it, the count begins
+//! again.
 
 use stage4_bloom::memtable::sync::atomic::{AtomicU64, Ordering};
 

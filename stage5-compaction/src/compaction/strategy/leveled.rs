@@ -83,7 +83,7 @@ impl Strategy for Leveled {
         let level0 = if level0_is_due { version.level_bytes(0) } else { 0 };
         let below = (1..BOTTOM).map(|level| {
             let excess = version.level_bytes(level).saturating_sub(targets[level]);
-            // Every byte too many is merged with about a ratio of bytes below it.
+            // Every byte too many is merged with about half a ratio of bytes below it.
             excess.saturating_mul(self.size_ratio / 2 + 1)
         });
         level0 + below.sum::<u64>()

@@ -17,11 +17,11 @@
 //! A strategy is a pure function of the version: it keeps no state, takes no lock
 //! and reads no file. So it can be tested by itself, and run without a database.
 //!
-//! **INV-STRATEGY-1** A plan takes files so that INV-VERSION-2 holds afterwards:
-//! with every file it takes from level 0 all older overlapping ones of level 0 that
-//! the outcome would otherwise come to lie below, and from the output level all
-//! files that overlap. No level between the input and the output level holds
-//! anything that overlaps.
+//! **INV-STRATEGY-1** A plan takes files so that INV-VERSION-2 holds afterwards.
+//! Where the outcome leaves level 0, each file taken from there brings the older ones
+//! of level 0 that overlap it, and these bring theirs; where it stays there, those
+//! taken are neighbours in age. Of an output level below 0 all files that overlap are
+//! taken, and no level between input and output holds anything that overlaps.
 
 mod extremes;
 mod leveled;
