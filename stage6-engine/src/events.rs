@@ -5,8 +5,8 @@
 //! ```
 //!
 //! A listener is called by the thread that does the work, in the middle of it.
-//! It must return soon and must not write to the database it listens to: a
-//! flush that waits for its listener, which waits for the flush, waits for ever.
+//! It must return soon, and must not write to the database it listens to, nor close
+//! it: a flush that waits for its listener, which waits for the flush, waits for ever.
 //! Reading is fine.
 
 use std::fmt;

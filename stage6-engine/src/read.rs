@@ -7,7 +7,7 @@
 //! ```
 //!
 //! The order of the first two steps is INV-STATE-2; why it is right stands in
-//! `state.rs`. A get takes no lock and registers nothing.
+//! `state.rs`. To hold the state takes no lock and registers nothing.
 
 use stage5_compaction::memtable::key::Sequence;
 use stage5_compaction::memtable::lookup::{Answer, Lookup, LookupKey, Observer};

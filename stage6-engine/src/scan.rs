@@ -42,7 +42,8 @@ use crate::entry::Value;
 use crate::error::{Error, Result};
 use crate::state::State;
 
-/// After so many steps over versions of one key, a seek is cheaper.
+/// Of so many entries in a row that do not count, the last is left by a seek, which is
+/// cheaper than more steps.
 const STEPS_BEFORE_SEEK: usize = 8;
 
 /// A cursor over the live keys of a database, as of one moment.
@@ -82,7 +83,8 @@ pub struct DbCursor {
     failure: Option<Error>,
     /// How often it had to look into every run: paid for when it is dropped.
     seeks: u64,
-    /// Dropped last, when all that it pinned is let go.
+    /// Dropped last, when all that it pinned is let go: whoever closes or removes then
+    /// finds the files free.
     reader: Reader,
 }
 

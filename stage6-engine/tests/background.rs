@@ -12,8 +12,8 @@ use std::time::Duration;
 use stage6_engine::runtime::Work;
 use stage6_engine::wal::vfs::FileId;
 use stage6_engine::{
-    Builder, Db, Durability, Error, ErrorKind, Job, Leveled, Mode, Read, Result, Runtime, SimRuntime,
-    StallReason, ThreadRuntime, WriteBatch,
+    Builder, Db, DbCursor, Durability, Error, ErrorKind, Job, Leveled, Mode, Read, Result, Runtime,
+    SimRuntime, StallReason, ThreadRuntime, WriteBatch,
 };
 
 #[path = "support/faulty.rs"]
@@ -249,6 +249,47 @@ fn a_table_stays_while_a_cursor_reads_it_and_goes_afterwards() -> Result<()> {
     run_all_jobs(&db)?;
     assert_eq!(tables(&disk), db.stats().tables as usize);
     db.check_invariants()
+}
+
+/// Its files go before its share in the database: the close that follows finds them free.
+#[test]
+fn the_last_cursor_of_a_database_leaves_no_file_behind() -> Result<()> {
+    let disk = FaultyVfs::default();
+    let db = open(&disk, still());
+    let cursor = over_tables_that_are_merged_away(&db)?;
+    let counting = db.stats().tables as usize;
+    assert!(tables(&disk) > counting, "the old table is still held");
+    drop(db);
+    drop(cursor);
+    assert_eq!(tables(&disk), counting);
+    Ok(())
+}
+
+/// Its files go before it wakes a worker, who would find nothing to do.
+#[test]
+fn the_end_of_a_cursor_has_its_files_removed_though_nothing_else_happens() -> Result<()> {
+    let disk = FaultyVfs::default();
+    let db = open(&disk, threads());
+    let cursor = over_tables_that_are_merged_away(&db)?;
+    std::thread::sleep(Duration::from_millis(100));
+    let counting = db.stats().tables as usize;
+    assert!(tables(&disk) > counting, "the old table is still held");
+    drop(cursor);
+    for _ in 0..500 {
+        if tables(&disk) == counting {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("{} tables are there, {counting} count", tables(&disk));
+}
+
+fn over_tables_that_are_merged_away(db: &Db) -> Result<DbCursor> {
+    fill(db, "key", 60)?;
+    db.flush()?;
+    let cursor = db.cursor();
+    db.compact_range(..)?;
+    Ok(cursor)
 }
 
 #[test]

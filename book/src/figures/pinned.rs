@@ -1,4 +1,4 @@
-//! Who owns what, and until when: the files of a directory from moment to moment, while a cursor
+//! Who owns what, and until when: the tables of a directory from moment to moment, while a cursor
 //! holds an old state.
 
 use std::collections::BTreeSet;
@@ -28,8 +28,7 @@ pub(super) fn draw() -> Drawn {
     let mut moments = Vec::new();
     let mut look = |name: &'static str, db: &Db| {
         let tables = db.levels().into_iter().flatten().map(|table| FileId::Table(table.number)).collect();
-        let is_shown = |file: &FileId| matches!(file, FileId::Table(_) | FileId::Log(_));
-        let files = disk.image().into_keys().filter(is_shown).collect();
+        let files = disk.image().into_keys().filter(|file| matches!(file, FileId::Table(_))).collect();
         moments.push(Moment { name, files, counting: tables });
     };
     db.put("apple", "red")?;
@@ -74,35 +73,22 @@ fn drawn(moments: &[Moment]) -> (Drawing, String) {
         drawing.words("", Anchor::Start, (0.0, y + 14.0), file);
         for (column, moment) in moments.iter().enumerate() {
             if moment.files.contains(file) {
-                let class = match file {
-                    FileId::Log(_) => "k6",
-                    _ if moment.counting.contains(file) => "k1",
-                    _ => "k3",
-                };
+                let class = if moment.counting.contains(file) { "k1" } else { "k3" };
                 drawing.area(class, Area::new(LEFT + COLUMN * column as f64, y, COLUMN - 2.0, 20.0));
             }
         }
     }
     let y = drawing.height() + 26.0;
-    for (place, (class, label)) in
-        [("k6", "log"), ("k1", "in the version"), ("k3", "only held")].into_iter().enumerate()
-    {
+    for (place, (class, label)) in [("k1", "in the version"), ("k3", "only held")].into_iter().enumerate() {
         let x = LEFT + 130.0 * place as f64;
         drawing.area(class, Area::new(x, y - 12.0, 18.0, 14.0));
         drawing.words("small", Anchor::Start, (x + 24.0, y), label);
     }
     for moment in moments {
-        let names: Vec<String> = moment.files.iter().map(ToString::to_string).collect();
-        let held = moment
-            .files
-            .iter()
-            .filter(|file| matches!(file, FileId::Table(_)) && !moment.counting.contains(file));
-        words.push(format!(
-            "After {}: {}; {} tables only held.",
-            moment.name,
-            names.join(", "),
-            held.count()
-        ));
+        let held = moment.files.difference(&moment.counting).count();
+        let names = moment.files.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let names = if names.is_empty() { "no table" } else { &names };
+        words.push(format!("After {}: {names}; {held} only held.", moment.name));
     }
     (drawing, words.join(" "))
 }

@@ -1,7 +1,7 @@
 //! What a get touches, cold and warm, with filters and without; which files, versions and blocks
 //! stay because somebody still holds them, and until when.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use stage1_memtable::error::Result as DiskResult;
@@ -9,7 +9,7 @@ use stage1_memtable::lookup::Touch;
 use stage1_memtable::sync::Mutex;
 use stage2_wal::vfs::crash::Image;
 use stage2_wal::vfs::{AppendFile, FileId, Lock, LockMode, ReadFile, SimVfs, Vfs};
-use stage6_engine::{Builder, Codec, Db, Read, Result, SimRuntime};
+use stage6_engine::{Builder, Codec, Db, Read, Result, SimRuntime, Value};
 
 use super::prelude::{Dice, number, row};
 use super::table_reads::Noted;
@@ -189,13 +189,14 @@ fn reads(out: &mut Output, with: &Library, without: &Library) -> Outcome {
     type Key = fn(u64) -> String;
     const LARGE: usize = 64 << 20;
     const SMALL: usize = 256 << 10;
-    let rows: [(&str, &Library, Key, usize, bool); 9] = [
+    let rows: [(&str, &Library, Key, usize, bool); 10] = [
         ("there, cold", with, present, LARGE, false),
         ("there, warm", with, present, LARGE, true),
         ("there, cold, no filters", without, present, LARGE, false),
         ("there, warm, no filters", without, present, LARGE, true),
         ("there, warm, a cache of 256 KiB", with, present, SMALL, true),
         ("there, no cache", with, present, 0, true),
+        ("there, no cache, no filters", without, present, 0, true),
         ("not there, cold", with, absent, LARGE, false),
         ("not there, cold, no filters", without, absent, LARGE, false),
         ("not there, no cache, no filters", without, absent, 0, true),
@@ -393,27 +394,53 @@ fn values(out: &mut Output, library: &Library) -> Outcome {
         let same = if place(&first) == place(&second) { "the same memory" } else { "two copies" };
         out.line(format!("one key got twice, {name}: {same}"));
     }
-    let (_, db) = library.open(0)?;
-    let (mut kept, mut blocks) = (Vec::new(), BTreeSet::new());
+    for (name, cache_bytes) in [("with a cache", 64 << 20), ("without one", 0)] {
+        let (kept, blocks) = kept_values(library, cache_bytes)?;
+        let are_right = kept.iter().zip(asked()).all(|(kept, record)| *kept == value(record));
+        let own: usize = kept.iter().map(|value| value.len()).sum();
+        let held: u64 = blocks.iter().map(|block| u64::from(block.bytes)).sum();
+        out.line(format!(
+            "\n{} values kept, {} bytes, {name}",
+            number(kept.len() as u64),
+            number(own as u64)
+        ));
+        out.line(format!("they hold {} blocks, {} bytes", number(blocks.len() as u64), number(held)));
+        out.line(format!("the database is closed, and all values are right: {are_right}"));
+    }
+    Ok(())
+}
+
+/// A block in memory: each time that it is read makes another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct InMemory {
+    table: u64,
+    offset: u64,
+    bytes: u32,
+    reads: u32,
+}
+
+/// The values of all gets, the database closed behind them, and the blocks that they hold: of each
+/// get the last that it touched.
+fn kept_values(library: &Library, cache_bytes: usize) -> Result<(Vec<Value>, BTreeSet<InMemory>)> {
+    let (_, db) = library.open(cache_bytes)?;
+    let (mut kept, mut reads_of, mut blocks) = (Vec::new(), BTreeMap::new(), BTreeSet::new());
     for record in asked() {
         let (value, touched) = db.explain_get(present(record))?;
         kept.extend(value);
-        let mut table = 0;
+        let (mut table, mut last) = (0, None);
         for touch in touched {
             match touch {
                 Touch::Table { number, .. } => table = number,
-                Touch::Block { offset, bytes, .. } => _ = blocks.insert((table, offset, bytes)),
+                Touch::Block { offset, bytes, cached } => {
+                    let reads = reads_of.entry((table, offset)).or_insert(0);
+                    *reads += u32::from(!cached);
+                    last = Some(InMemory { table, offset, bytes, reads: *reads });
+                }
                 _ => {}
             }
         }
+        blocks.extend(last);
     }
     db.close()?;
-    drop(db);
-    let are_right = kept.iter().zip(asked()).all(|(kept, record)| *kept == value(record));
-    let own: usize = kept.iter().map(|value| value.len()).sum();
-    let held: u64 = blocks.iter().map(|(.., bytes)| u64::from(*bytes)).sum();
-    out.line(format!("\n{} values kept, {} bytes", number(kept.len() as u64), number(own as u64)));
-    out.line(format!("they lie in {} blocks, {} bytes", number(blocks.len() as u64), number(held)));
-    out.line(format!("the database is closed, and all values are right: {are_right}"));
-    Ok(())
+    Ok((kept, blocks))
 }

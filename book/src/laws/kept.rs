@@ -558,6 +558,7 @@ pub(super) const KEPT: &[Kept] = &[
                 "a_file_is_obsolete_only_when_its_last_reader_is_gone",
                 "stage5-compaction/tests/laws/table_cache.rs",
             ),
+            ("the_last_cursor_of_a_database_leaves_no_file_behind", "stage6-engine/tests/background.rs"),
             ("file-under-iterator", "tests/MUTANTS.md"),
         ],
     },
