@@ -133,11 +133,13 @@ impl<C: Cursor> MergingCursor<C> {
         let source = &mut self.sources[first.source];
         step(source);
         match source.standing() {
-            Some((key, kind)) => *first = Standing::on(key, kind, first.source),
+            Some((key, kind)) => {
+                *first = Standing::on(key, kind, first.source);
+                if self.is_passed() {
+                    self.pass();
+                }
+            }
             None => self.end_current(),
-        }
-        if self.is_passed() {
-            self.order_first();
         }
         debug_assert!((0..self.standing.len()).all(|place| self.first_below(place).is_none()), "INV-MERGE-3");
         debug_assert!(self.runner_up == self.place_of_runner_up(), "INV-MERGE-4");
@@ -181,6 +183,14 @@ impl<C: Cursor> MergingCursor<C> {
             (Some(first), Some(runner_up)) => self.precedes(runner_up, first),
             _ => false,
         }
+    }
+
+    /// Lets the runner-up take the first place, and the current source sink from where that stood:
+    /// which of the two below comes first, and that it comes before the first, is known.
+    fn pass(&mut self) {
+        self.standing.swap(0, self.runner_up);
+        self.sift_down(self.runner_up);
+        self.runner_up = self.place_of_runner_up();
     }
 
     /// Lets the first sink to its place, and finds out who is behind the one that is first then.
