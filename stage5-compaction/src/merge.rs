@@ -21,22 +21,23 @@
 //! right below the first, and always the same one while the first stays first.
 //!
 //! A step changes only the first. One comparison, with the runner-up, says whether it
-//! stays, as most do where one source holds most of the entries; otherwise it sinks, by
-//! two comparisons for each layer. The heap keeps the heads of the keys beside one
+//! stays, as most do where one source holds most of the entries. If not, the two change
+//! places; it sinks on from there, by two comparisons for each layer, and one more finds
+//! the new runner-up. A heap that knew no runner-up would need as many where the first
+//! sinks, and one more where it stays. The heap keeps the heads of the keys beside one
 //! another, so a comparison seldom touches a source.
 //!
 //! What the current entry is (all but a long key's end, and the value) stands in the
 //! heap: a scan that decides about versions asks no source. With that, keys of up to 16
-//! bytes are neither copied nor compared by it. What a step executes beside its source's
-//! is 83 instructions over one source and 150 over three: an entry of a scan takes 355
-//! and 421 where it took 489 and 607.
+//! bytes are neither copied nor compared by it. That, and the runner-up asked first,
+//! brought an entry of a scan from 489 instructions to 355 over one source, and from
+//! 607 to 421 over three.
 //!
-//! Measured against a look at all sources, for each entry of warm tables (thread time,
-//! medians, random keys): alike up to 8 sources (60 and 64 ns at 2, 70 and 69 at 4, 99
-//! and 95 at 8); 120 and 138 ns at 16, 160 and 200 at 32; and where one source
-//! holds nine tenths 111 and 140 at 16, 100 and 200 at 32. A form of its own for
-//! two sources gained nothing: with two, the heap is one comparison, and one more where
-//! the other source is next.
+//! Measured without a runner-up, against a look at all sources, for each entry of warm
+//! tables (thread time, medians, random keys): alike up to 8 sources (60 and 64 ns at
+//! 2, 70 and 69 at 4, 99 and 95 at 8); 120 and 138 ns at 16, 160 and 200 at 32; and
+//! where one source holds nine tenths 111 and 140 at 16, 100 and 200 at 32. A form of
+//! its own for two sources gained nothing: with two, the heap is one comparison.
 
 use bytes::Bytes;
 use stage4_bloom::memtable::cursor::Cursor;

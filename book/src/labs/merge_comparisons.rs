@@ -155,16 +155,25 @@ impl<'a, T: Clone, F: FnMut(&T, &T) -> bool> Heap<'a, T, F> {
     }
 
     fn settle(&mut self, moved: Moved) {
-        if moved == Moved::BehindTheEnd {
-            self.order_first();
+        match moved {
+            Moved::BehindTheEnd => self.order_first(),
+            Moved::On if self.comes_before(self.runner_up, 0) => self.pass(),
+            Moved::On => {}
         }
-        if self.comes_before(self.runner_up, 0) {
-            self.order_first();
-        }
+    }
+
+    fn pass(&mut self) {
+        self.standing.swap(0, self.runner_up);
+        self.sift_down(self.runner_up);
+        self.find_runner_up();
     }
 
     fn order_first(&mut self) {
         self.sift_down(0);
+        self.find_runner_up();
+    }
+
+    fn find_runner_up(&mut self) {
         self.runner_up = if self.comes_before(2, 1) { 2 } else { 1 };
     }
 
@@ -192,7 +201,7 @@ impl<'a, T: Clone, F: FnMut(&T, &T) -> bool> Heap<'a, T, F> {
 }
 
 /// Where a step in the first list led.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 enum Moved {
     On,
     BehindTheEnd,

@@ -145,7 +145,7 @@ pub const LABS: &[Lab] = &[
     Lab {
         name: "merge-comparisons",
         chapter: 9,
-        about: "comparisons for each merged entry, from 2 inputs to 64: all heads, and two ways to use a heap",
+        about: "comparisons for each merged entry, from 2 inputs to 64: a look at all, and three heaps",
         run: merge_comparisons::run,
     },
     Lab {

@@ -539,7 +539,7 @@ pub(super) const KEPT: &[Kept] = &[
     },
     Kept {
         id: "INV-MERGE-4",
-        by: &[("MergingCursor::place_of_runner_up", "")],
+        by: &[("MergingCursor::pass", ""), ("MergingCursor::order_first", "")],
         caught: &[("a_merge_moves_like_one_sorted_list", "")],
     },
     Kept {
