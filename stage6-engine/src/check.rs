@@ -26,7 +26,7 @@ impl Engine {
     pub(crate) fn check_invariants(&self) -> Result<()> {
         let Some(writer) = self.writer_if_any() else { return self.check_version() };
         let _flushing = writer.flushing.lock();
-        let _compacting = writer.compacting.lock();
+        let _compacting = writer.alone();
         let next_log = writer.next_log.lock();
         self.check_version()?;
         self.check_directory(writer, next_log.as_ref().map(PreparedLog::number))

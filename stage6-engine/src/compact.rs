@@ -72,23 +72,15 @@ impl Engine {
         writer: &Writer,
         plan: impl FnOnce(&State) -> Option<Plan>,
     ) -> Result<Option<CompactionReport>> {
-        let report = {
-            let _compacting = writer.compacting.lock();
-            self.check_open()?;
-            // Not the state: its memtables would stay for as long as this takes.
-            let (plan, version) = {
-                let state = self.published.load_full();
-                (plan(&state), Arc::clone(&state.version))
-            };
-            match plan {
-                Some(plan) => Some(self.carry_out(writer, &plan, &version)?),
-                None => None,
-            }
+        // Let go last: by then the inputs are, so they can be removed.
+        let _compacting = writer.alone();
+        self.check_open()?;
+        // Not the state: its memtables would stay for as long as this takes.
+        let (plan, version) = {
+            let state = self.published.load_full();
+            (plan(&state), Arc::clone(&state.version))
         };
-        // Only now are the inputs let go: they can be removed, and a writer may wait
-        // for the level that became smaller.
-        writer.schedule.wake();
-        Ok(report)
+        plan.map(|plan| self.carry_out(writer, &plan, &version)).transpose()
     }
 
     fn carry_out(&self, writer: &Writer, plan: &Plan, version: &Version) -> Result<CompactionReport> {

@@ -15,9 +15,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use stage5_compaction::memtable::error::Error as StorageError;
-use stage5_compaction::memtable::sync::Mutex;
 use stage5_compaction::memtable::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use stage5_compaction::memtable::sync::thread::JoinHandle;
+use stage5_compaction::memtable::sync::{Mutex, MutexGuard};
 use stage5_compaction::sstable::cache::BlockCache;
 use stage5_compaction::table_cache::TableCache;
 use stage5_compaction::table_writer::TableFactory;
@@ -59,7 +59,7 @@ pub(crate) struct Engine {
 pub(crate) struct Writer {
     /// Its appender is the write lock.
     pub(crate) journal: Journal,
-    /// The next log, if it was made ahead of need. Held for a whole rotation.
+    /// The next log, if it was made ahead of need. Held for a whole rotation, and while it is made.
     pub(crate) next_log: Mutex<Option<PreparedLog>>,
     /// Held for a whole attempt to resume.
     pub(crate) resuming: Mutex<()>,
@@ -67,7 +67,8 @@ pub(crate) struct Writer {
     pub(crate) flushing: Mutex<()>,
     /// How many callers wait until everything is flushed, however little it is.
     pub(crate) flushes_asked_for: AtomicUsize,
-    /// Held for a whole compaction, so that no two choose the same files.
+    /// Held for a whole compaction, so that no two choose the same files: by
+    /// [`alone`](Writer::alone).
     pub(crate) compacting: Mutex<()>,
     /// Held while an edit is made durable and published.
     pub(crate) versions: Mutex<VersionSet>,
@@ -206,7 +207,7 @@ impl Engine {
         // finds it closed if it comes later: nobody writes to a directory that is no
         // longer ours.
         let _flushing = writer.flushing.lock();
-        let _compacting = writer.compacting.lock();
+        let _compacting = writer.alone();
         let _next_log = writer.next_log.lock();
         {
             // Under the write lock: so does whoever appends.
@@ -226,6 +227,25 @@ impl Writer {
     /// Why nothing more is written, if something failed.
     pub(crate) fn failure(&self) -> Option<StorageError> {
         self.schedule.failure().map(|failure| failure.error)
+    }
+
+    /// Keeps everybody else from compacting; waits until nobody does.
+    pub(crate) fn alone(&self) -> Alone<'_> {
+        Alone { compacting: Some(self.compacting.lock()), schedule: &self.schedule }
+    }
+}
+
+/// The right to compact. While somebody has it, background threads pass a compaction by:
+/// whoever lets it go wakes them, however he fared.
+pub(crate) struct Alone<'a> {
+    compacting: Option<MutexGuard<'a, ()>>,
+    schedule: &'a Schedule,
+}
+
+impl Drop for Alone<'_> {
+    fn drop(&mut self) {
+        drop(self.compacting.take());
+        self.schedule.wake();
     }
 }
 

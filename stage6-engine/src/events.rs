@@ -5,9 +5,10 @@
 //! ```
 //!
 //! A listener is called by the thread that does the work, in the middle of it.
-//! It must return soon, and must not write to the database it listens to, nor close
-//! it: a flush that waits for its listener, which waits for the flush, waits for ever.
-//! Reading is fine.
+//! It must return soon: some events are told under the write lock, and then every
+//! writer waits for it. And it must not write to the database it listens to, nor
+//! flush, compact, check or close it: a flush that waits for its listener, which waits
+//! for the flush, waits for ever. Reading is fine, and so are `stats` and `status`.
 
 use std::fmt;
 use std::time::Duration;

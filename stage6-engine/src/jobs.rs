@@ -12,8 +12,9 @@
 //! can be queued twice, forgotten, or run for a state that is gone.
 //!
 //! **INV-JOBS-1** A failed job stops background work and writing, and its error is
-//! what every writer and [`Status`](crate::Status) then say. Nothing fails in
-//! silence, and nobody waits for work that will not come. Reads go on.
+//! what every writer and [`Status`](crate::Status) then say. So nobody waits for
+//! work that will not come. Reads go on. Only what somebody else makes up for may
+//! fail unheard: a log made ahead of need, and the removal of a file.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -41,9 +42,9 @@ impl Engine {
         match job {
             Job::Resume => writer.schedule.failure().is_some_and(|failure| !failure.is_final),
             Job::Flush => self.wants_flush(writer),
-            // While a rotation holds the place, it fills it itself.
+            // Due also while somebody holds the place: for a moment, or to use up what is there.
             Job::PrepareLog => {
-                self.asks_for_log() && writer.next_log.try_lock().is_some_and(|next| next.is_none())
+                self.asks_for_log() && writer.next_log.try_lock().is_none_or(|next| next.is_none())
             }
             Job::RemoveFiles => self.tables.has_obsolete() || !writer.obsolete.lock().is_empty(),
             Job::Compact => self.wants_compaction(),
@@ -98,7 +99,7 @@ impl Engine {
     pub(crate) fn run_job_reporting(&self, writer: &Writer, job: Job) -> Result<()> {
         let result = catch_unwind(AssertUnwindSafe(|| self.run_job(writer, job)));
         let result = result.unwrap_or_else(|_| Err(Error::from(panicked(job))));
-        let is_final = writer.versions.lock().failure().is_some();
+        let is_final = result.is_err() && writer.versions.lock().failure().is_some();
         let had_failed = writer.failure().is_some();
         writer.schedule.finish(job, &result, is_final, writer.journal.failure().is_none());
         match writer.failure() {

@@ -20,9 +20,7 @@
 //!
 //! # The locks, and their order
 //!
-//! A thread takes them in this order. None of the first ten is ever taken by a
-//! reader: what is answered from a memtable or a filter takes no lock at all, a cached
-//! block that of its place, and one that must be read that of the cache's queues.
+//! A thread takes them in this order.
 //!
 //! | | lock | guards | held for |
 //! |---|---|---|---|
@@ -30,19 +28,35 @@
 //! | 1 | `Writer::resuming` | that one attempt to resume runs | an attempt |
 //! | 2 | `Writer::flushing` | that one flush runs | a flush |
 //! | 3 | `Writer::compacting` | that one compaction runs | a compaction |
-//! | 4 | `Writer::next_log` | the log that is ready for a rotation | a rotation |
+//! | 4 | `Writer::next_log` | the log that is ready for a rotation | a rotation, or the making of a log |
 //! | 5 | `Writer::versions` | edits of the manifest | an edit and its syncs |
-//! | 6 | `Journal`'s sync lock | that one sync runs | a sync of the logs |
+//! | 6 | `Journal`'s turn | that one sync runs | a sync of the logs |
 //! | 7 | `Journal`'s appender: *the write lock* | the order of sequences; journal and memtable together | one batch |
-//! | 8 | `Published::replacing` | the derivation of the next state | a swap |
+//! | 8 | `Published::replacing` | the derivation of the next state | a swap, for which the strategy is asked |
 //! | 9 | `Schedule::progress` | what runs, what failed | a look, which asks the strategy |
 //! | 10 | `Snapshots::holders` | which sequences are protected | an insertion |
-//! | 11 | `Writer::obsolete`, `TableCache`'s list, `Engine::lock` | what is to be removed; the directory | a look |
+//! | 11 | `Writer::obsolete` | logs and manifests to be removed | a look |
+//! | 12 | `TableCache`'s list | tables to be removed | a look |
+//! | 13 | `Engine::lock` | the directory | a look |
 //!
-//! A writer holds only 7 and, while it rotates, 4, 7 and 8: never one that is held
-//! over a sync. Closing takes 2, 3, 4 and 7, so that whoever works in a thread of his
-//! own ends first. Two loads need care, and have their proof in `state.rs`: a reader
-//! loads the state before the visible sequence.
+//! **A reader** takes none of the first nine. What is answered from a memtable or a filter
+//! takes no lock at all, a cached block that of its place, and one that must be read that of
+//! the cache's queues. It takes 10 for a snapshot; 12 if it is the last to let go a table
+//! that was merged away; and 9 where a cursor ends while such a table waits to be removed,
+//! or has paid for a merge: then it wakes the threads.
+//!
+//! **A writer** takes 7; while it rotates 4, 7 and 8; 9 when it wakes somebody or is
+//! stopped; and 6 if it asks for durability. Of these, 4 and 6 are held over a sync. Whoever
+//! makes a log holds 4 over that of its name, and a writer waits for it only when the
+//! memtable has grown beyond its size by a half. Nobody syncs while he holds 7, but
+//! whoever closes.
+//!
+//! **Closing** takes 0 until the threads have ended; then 2, 3 and 4, so that whoever works
+//! in a thread of his own ends first, and under these 7, 6 and 11 to 13.
+//!
+//! Under 9, against the order, 3 and 4 are only tried. Whoever waits for a job sleeps on the
+//! condition variable of 9 and holds no lock. Two loads need care, and have their proof in
+//! `state.rs`: a reader loads the state before the visible sequence.
 //!
 //! # Modules, in reading order
 //!

@@ -12,11 +12,13 @@
 //! If writers are faster than flushes and compactions, something must give: the
 //! files of level 0, each of which every read asks, or memory, or the writers.
 //! Here the writers give, early and a little, so that nobody sees a sudden stop:
-//! the delay grows smoothly from nothing, in proportion to the bytes written.
+//! the delay grows smoothly from nothing, in proportion to the bytes written. Writers
+//! sleep side by side: the rate that is left is that of each, and many have many times
+//! as much.
 //!
-//! **INV-PRESSURE-1** A write waits only for work that is due and can make
+//! **INV-PRESSURE-1** A write is stopped only for work that is due and can make
 //! progress; when that work fails, the write fails with its error instead of
-//! waiting.
+//! waiting. One that is slowed down waits for nobody, but sleeps a time known before.
 
 use std::fmt;
 use std::time::Duration;
@@ -30,13 +32,14 @@ use crate::options::Options;
 const DEBT_SLOW_MEMTABLES: u64 = 32;
 const DEBT_STOP_MEMTABLES: u64 = 128;
 
-/// The slowest rate to which writers are slowed down before they stop.
+/// The slowest rate to which a writer is slowed down before all stop.
 const SLOWEST_BYTES_PER_SECOND: f64 = 2.0 * 1024.0 * 1024.0;
 
 /// The rate at which slowing down begins to be felt.
 const FASTEST_BYTES_PER_SECOND: f64 = 256.0 * 1024.0 * 1024.0;
 
-/// However large a batch, its writer looks again after this time.
+/// However large a batch, it is not delayed for longer: near the stop, what is larger than
+/// 2 MiB is let off a part.
 const LONGEST_DELAY: Duration = Duration::from_secs(1);
 
 /// Why writers are slowed down or stopped.

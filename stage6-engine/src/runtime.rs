@@ -7,7 +7,9 @@
 //!                   whoever would wait for a job runs one instead
 //! ```
 //!
-//! **INV-RUNTIME-1** The engine takes these four from here and from nowhere else.
+//! **INV-RUNTIME-1** The engine takes these four from here and from nowhere else, but
+//! that threads wait for one another by the locks and condition variables of `sync`, and
+//! that background threads tell by the system's clock when to try again after a failure.
 //! So on a [`SimRuntime`] and a `SimVfs` the same calls give the same files, byte
 //! for byte. One thread more is borrowed, where the runtime has threads, until a database
 //! is open whose large log becomes two tables at the same time.

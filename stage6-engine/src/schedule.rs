@@ -10,10 +10,11 @@
 //! What is due, and what each job does, stands in [`jobs`](crate::jobs); here is
 //! only the book that is kept about them.
 //!
-//! **INV-SCHEDULE-1** A kind of job runs once at a time, and after a failure none
-//! begins but the one that tries to resume. It is tried again at growing
+//! **INV-SCHEDULE-1** A kind of job runs once at a time, and after a failure none is
+//! given out but the one that tries to resume. It is tried again at growing
 //! intervals, because a full disk is emptied by somebody who does not know us;
 //! and not at all after a failure that only opening the database again can mend.
+//! Whoever runs a job by hand ([`Db::run_job`](crate::Db::run_job)) is not asked.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -231,8 +232,9 @@ impl Progress {
         JOBS.into_iter().find(|job| !self.running.contains(job) && may_begin(*job))
     }
 
-    /// Keeps the first error, which is the cause of those that follow it; a vain
-    /// attempt to resume makes the next one later.
+    /// Keeps the first error, which is the cause of those that follow it. A vain
+    /// attempt to resume makes the next one later, and what it met is kept instead: that
+    /// stands in the way now.
     fn fail(&mut self, error: StorageError, job: Option<Job>, is_final: bool) {
         match &mut self.failure {
             Some(failure) if job == Some(Job::Resume) => {

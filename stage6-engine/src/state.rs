@@ -28,11 +28,12 @@
 //!    anything up to v, then because S's memtable was rotated away, and the
 //!    reader sees exactly the writes up to that rotation. Batches are whole,
 //!    because a batch never spans memtables.
-//! 3. *Nothing it needs is gone.* Were the order the other way round, a job could
-//!    drop, between the two loads, a version that v needs, and S would be a state
-//!    without it. This way S is older than any job that could know v as past: the
-//!    versions that jobs before S kept are those up to a visible sequence that is
-//!    at most v (INV-SNAPSHOT-1), and S pins all its files.
+//! 3. *Nothing it needs is gone.* A job whose outcome is in S began before S was
+//!    loaded, so the sequence u that was visible to it is at most v. It kept everything
+//!    above u, and of each key the newest version up to u: what v sees is among these.
+//!    Jobs after S change nothing in S, which pins all its files. Were the order of the
+//!    loads the other way round, a job could begin between them, with u above v, and
+//!    drop what v needs.
 
 use std::sync::Arc;
 

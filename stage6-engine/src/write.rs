@@ -97,8 +97,8 @@ impl Engine {
         writer.journal.persist(sequence).map_err(|because| self.stop(writer, because))
     }
 
-    /// Rotates a full memtable, and waits or slows down as the state demands
-    /// ([`crate::pressure`]). It is not asked again under the write lock: writers who
+    /// Rotates a full memtable, which may raise the pressure, and then waits or slows down
+    /// as the state demands ([`crate::pressure`]). It is not asked again under the write lock: writers who
     /// are let through at the same time add a batch each, and no more.
     fn make_room(&self, writer: &Writer, bytes: usize) -> Result<()> {
         let state = self.published.load();
@@ -121,7 +121,9 @@ impl Engine {
         }
     }
 
-    /// Sleeps for `delay`, or saves it up while it is short.
+    /// Sleeps for `delay`, or saves it up while it is short. It is a brake and no account:
+    /// of writers who come at the same time two may sleep for the same, and what a third
+    /// adds meanwhile may be lost.
     fn slow_down(&self, delay: Duration) {
         let delay = delay.as_nanos() as u64;
         let owed = self.counters.owed_sleep_nanos.fetch_add(delay, Ordering::Relaxed) + delay;

@@ -326,33 +326,62 @@ fn a_writer_who_would_wait_runs_the_jobs_itself() -> Result<()> {
 fn a_writer_does_not_wait_for_the_log_that_a_thread_makes() -> Result<()> {
     let disk = FaultyVfs::default();
     let db = open(&disk, threads());
-    let mut written = 0;
-    let mut fill_until = |is_done: &dyn Fn() -> bool| -> Result<()> {
-        while !is_done() {
-            db.put(format!("key{written:04}"), [b'.'; 90])?;
-            written += 1;
-        }
-        Ok(())
-    };
-    fill_until(&|| db.stats().waiting_memtables == 1)?;
+    fill_until(&db, || db.stats().waiting_memtables == 1)?;
     let logs = || disk.disk.image().into_keys().filter(|file| is_log(*file)).count();
-    wait_for(|| logs() == 3);
+    assert!(wait_for(|| logs() == 3), "nobody makes the next log");
     disk.shut_gate(is_log);
-    fill_until(&|| db.stats().waiting_memtables == 2)?;
-    wait_for(|| disk.is_waited_for());
-    let waiting_bytes = db.stats().memtable_bytes;
-    fill_until(&|| db.stats().memtable_bytes > waiting_bytes + 2_000)?;
+    // In a thread of his own: whoever waits for the log waits until the gate opens.
     let writer = std::thread::spawn({
-        let db = db.clone();
-        move || db.put("beyond the limit", "by less than a half").map(drop)
+        let (db, disk) = (db.clone(), disk.clone());
+        move || -> Result<bool> {
+            fill_until(&db, || db.stats().waiting_memtables == 2)?;
+            let is_being_made = wait_for(|| disk.is_waited_for());
+            let waiting_bytes = db.stats().memtable_bytes;
+            fill_until(&db, || db.stats().memtable_bytes > waiting_bytes + 2_000)?;
+            db.put("beyond the limit", "by less than a half")?;
+            Ok(is_being_made)
+        }
     });
     let returned = wait_for(|| writer.is_finished());
     disk.open_gate();
     assert!(returned, "it waited until the log was made");
-    writer.join().expect("it does not panic")?;
+    assert!(writer.join().expect("it does not panic")?, "nobody makes the log after");
+    let written = db.stats().entries_written;
     db.flush()?;
-    assert_eq!(count(&db)?, written + 1);
+    assert_eq!(count(&db)? as u64, written);
     db.close()
+}
+
+/// Writes keys that were not there, until `is_done` or there are too many.
+fn fill_until(db: &Db, is_done: impl Fn() -> bool) -> Result<()> {
+    for _ in 0..1_000 {
+        if is_done() {
+            break;
+        }
+        db.put(format!("key{:04}", db.stats().entries_written), [b'.'; 90])?;
+    }
+    Ok(())
+}
+
+/// A thread that looked in such a moment and saw nothing to do would sleep until somebody
+/// wakes it, and the writers would wait for a log that nobody makes.
+#[test]
+fn a_log_that_is_wanted_is_due_whoever_holds_its_place() -> Result<()> {
+    let disk = FaultyVfs::default();
+    let db = open(&disk, still());
+    fill_until(&db, || db.stats().waiting_memtables == 1)?;
+    assert!(db.pending_jobs().contains(&Job::PrepareLog));
+    disk.shut_gate(is_log);
+    let rotation = std::thread::spawn({
+        let db = db.clone();
+        move || fill_until(&db, || db.stats().waiting_memtables == 2)
+    });
+    let is_held = wait_for(|| disk.is_waited_for());
+    let pending = db.pending_jobs();
+    disk.open_gate();
+    rotation.join().expect("it does not panic")?;
+    assert!(is_held && pending.contains(&Job::PrepareLog), "{pending:?}");
+    Ok(())
 }
 
 #[test]
@@ -440,8 +469,16 @@ fn a_thread_that_fails_is_the_next_writers_error() -> Result<()> {
     let db = open(&disk, threads());
     fill(&db, "key", 5)?;
     disk.fail("create", is_table);
-    let told = cause(db.flush());
-    assert!(told.contains("no storage space"), "{told}");
+    let flush = std::thread::spawn({
+        let db = db.clone();
+        move || cause(db.flush())
+    });
+    let returned = wait_for(|| flush.is_finished());
+    if !returned {
+        disk.mend();
+    }
+    let told = flush.join().expect("it does not panic");
+    assert!(returned && told.contains("no storage space"), "{told}");
     assert_eq!(cause(db.put("one", "more")), told);
     assert_eq!(count(&db)?, 5);
     db.close()?;
@@ -491,6 +528,37 @@ fn a_failed_manual_compaction_leaves_everything_as_it_was() -> Result<()> {
     run_all_jobs(&db)?;
     assert_eq!(tables(&disk), db.stats().tables as usize);
     db.check_invariants()
+}
+
+/// While somebody compacts by hand, threads pass the compaction by that is due. Nothing else
+/// wakes them afterwards: writers who are stopped would wait for ever.
+#[test]
+fn a_failed_manual_compaction_leaves_its_place_to_the_threads() -> Result<()> {
+    static FAILURES_LEFT: AtomicUsize = AtomicUsize::new(1);
+    fn one_table(file: FileId) -> bool {
+        let one_less = |left: usize| left.checked_sub(1);
+        is_table(file) && FAILURES_LEFT.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok()
+    }
+    let disk = FaultyVfs::default();
+    let db = open(&disk, threads());
+    let add_table = || fill(&db, "key", 5).and_then(|()| db.flush());
+    (0..2).try_for_each(|_| add_table())?;
+    disk.shut_gate(is_table);
+    let by_hand = std::thread::spawn({
+        let db = db.clone();
+        move || db.compact_range(..)
+    });
+    assert!(wait_for(|| disk.is_waited_for()));
+    // Whoever waits at the gate still waits; others pass.
+    disk.shut_gate(|_| false);
+    (0..2).try_for_each(|_| add_table())?;
+    assert!(wait_for(|| db.status().running.is_empty()));
+    assert!(db.pending_jobs().contains(&Job::Compact));
+    disk.fail("create", one_table);
+    disk.open_gate();
+    assert!(by_hand.join().expect("it does not panic").is_err());
+    assert!(wait_for(|| db.levels()[0].is_empty()), "nobody compacts");
+    db.close()
 }
 
 #[test]
