@@ -25,7 +25,7 @@ pub(super) fn draw() -> Drawn {
     let held = rows.iter().map(|row| row.held_for.chars().count()).max().unwrap_or(0) as f64 * CHARACTER;
     for (place, row) in rows.iter().enumerate() {
         let y = STEP * place as f64;
-        // What a writer takes stands out: it is never held over a sync.
+        // What a writer takes stands out, while there is room and nothing has to be durable.
         let class = if matches!(row.number.as_str(), "4" | "7" | "8") { "k2" } else { "box" };
         drawing.labelled(class, Area::new(0.0, y, 26.0, 22.0), &row.number);
         if place + 1 < rows.len() {

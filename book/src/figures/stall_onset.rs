@@ -16,7 +16,7 @@ pub(super) fn draw() -> Drawn {
         (Cause::Memtables, "full memtables that wait, when one more was begun"),
         (Cause::Level0, "files of level 0, when one more memtable was begun"),
     ] {
-        let seen = until_stopped(cause)?;
+        let seen = until_stopped(cause)?.filled;
         let longest = seen.iter().map(|onset| onset.slept.as_secs_f64()).fold(0.0, f64::max);
         let base = top + HEIGHT;
         drawing.words("strong", Anchor::Start, (0.0, top - 8.0), heading);
@@ -26,15 +26,13 @@ pub(super) fn draw() -> Drawn {
         for (number, onset) in seen.iter().enumerate() {
             let x = LEFT + BAR * number as f64;
             let height = (HEIGHT - 16.0) * onset.slept.as_secs_f64() / longest.max(f64::MIN_POSITIVE);
-            let class = if onset.stopped_for.is_some() { "k1" } else { "k0" };
-            drawing.area(class, Area::new(x, base - height - 2.0, BAR - 6.0, height + 2.0));
+            drawing.area("k0", Area::new(x, base - height - 2.0, BAR - 6.0, height + 2.0));
             drawing.words("small", Anchor::Middle, (x + BAR / 2.0 - 3.0, base + 14.0), number);
-            if onset.stopped_for.is_some() {
-                drawing.words("small", Anchor::Start, (x + BAR, base - 4.0), "stop");
-            }
             told.push(format!("{number}: {:.0} ms", onset.slept.as_secs_f64() * 1e3));
         }
-        drawing.line("axis", (LEFT - 4.0, base), (LEFT + BAR * seen.len() as f64, base));
+        let end = LEFT + BAR * seen.len() as f64;
+        drawing.words("small", Anchor::Start, (end, base - 4.0), "stop");
+        drawing.line("axis", (LEFT - 4.0, base), (end, base));
         words.push(format!("{heading}; slept while it filled: {}, then a stop.", told.join(", ")));
         top = base + 54.0;
     }

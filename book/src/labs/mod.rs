@@ -181,7 +181,7 @@ pub const LABS: &[Lab] = &[
     Lab {
         name: "who-waits",
         chapter: 13,
-        about: "syncs shared by 1 to 16 writers; the onset of a stall; who goes on while the disk is at work",
+        about: "syncs shared by 1 to 16 writers; the onset of a stall, for one and for many; who goes on meanwhile",
         run: who_waits::run,
     },
     Lab {

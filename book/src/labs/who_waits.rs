@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::{self, JoinHandle, ThreadId};
 use std::time::Duration;
@@ -16,7 +17,7 @@ use stage6_engine::{
     Builder, Codec, Commit, Db, Durability, Job, Leveled, Pressure, Read, Runtime, SimRuntime, WriteBatch,
 };
 
-use super::prelude::{Dice, row};
+use super::prelude::{Dice, number, row};
 use super::{Outcome, Output};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -25,6 +26,8 @@ const WRITES: usize = 64;
 const MEMTABLE_BYTES: usize = 64 << 10;
 /// Where it is counted how long writers sleep.
 const ONSET_MEMTABLE_BYTES: usize = 256 << 10;
+/// Where many writers sleep at the same time: so much that a millisecond is little.
+const MANY_MEMTABLE_BYTES: usize = 1 << 20;
 const VALUE_BYTES: usize = 1_000;
 
 pub(super) fn run(out: &mut Output) -> Outcome {
@@ -32,6 +35,8 @@ pub(super) fn run(out: &mut Output) -> Outcome {
     writers(out)?;
     out.part("onset");
     onset(out)?;
+    out.part("many");
+    many(out)?;
     out.part("meanwhile");
     meanwhile(out)
 }
@@ -244,29 +249,29 @@ pub(crate) enum Cause {
     Debt,
 }
 
-/// What writers saw while they filled a memtable.
+/// What a writer saw while it filled a memtable.
 pub(crate) struct Onset {
-    /// What pressed on them, and how hard, when they began.
+    /// What pressed on it, and how hard, when it began.
     pub(crate) pressure: Option<Pressure>,
-    /// How long they were made to sleep, by the clock of the simulation.
+    /// How long it was made to sleep, by the clock of the simulation.
     pub(crate) slept: Duration,
-    /// Bytes that they put.
+    /// The longest that one put slept.
+    longest: Duration,
+    /// The bytes of its batches.
     bytes: u64,
-    /// The jobs that a writer had to run because he was stopped.
-    pub(crate) stopped_for: Option<(u64, u64)>,
 }
 
-impl Onset {
-    fn rate(&self) -> String {
-        match self.slept.as_secs_f64() {
-            0.0 => "-".to_owned(),
-            seconds => format!("{:.0} MB/s", self.bytes as f64 / seconds / 1e6),
-        }
-    }
+/// The memtables that were filled before a writer was stopped, and what it then had to run.
+pub(crate) struct Stall {
+    pub(crate) filled: Vec<Onset>,
+    flushes: u64,
+    flushed_bytes: u64,
+    merges: u64,
+    merged_bytes: u64,
 }
 
-/// Fills memtables until a writer is stopped; what is flushed meanwhile, `cause` says.
-pub(crate) fn until_stopped(cause: Cause) -> Result<Vec<Onset>, Failure> {
+/// Fills memtables until the writer is stopped; what is flushed meanwhile, `cause` says.
+pub(crate) fn until_stopped(cause: Cause) -> Result<Stall, Failure> {
     let runtime = Arc::new(SimRuntime::new(1));
     let mut builder = still().runtime(Arc::clone(&runtime) as _).memtable_bytes(ONSET_MEMTABLE_BYTES);
     builder = builder.codec(Codec::None);
@@ -276,25 +281,30 @@ pub(crate) fn until_stopped(cause: Cause) -> Result<Vec<Onset>, Failure> {
     }
     let db = builder.open_in_memory()?;
     let mut dice = Dice::seeded(13);
-    let mut seen = Vec::new();
+    let mut filled = Vec::new();
     loop {
-        let before = (db.stats(), runtime.now());
+        let (before, began) = (db.stats(), runtime.now());
         let pressure = db.status().pressure;
-        while db.stats().waiting_memtables == before.0.waiting_memtables {
-            let value: Vec<u8> = (0..VALUE_BYTES).map(|_| dice.next() as u8).collect();
-            db.put(format!("fruit{:08}", dice.below(100_000_000)), value)?;
+        let mut longest = Duration::ZERO;
+        while db.stats().waiting_memtables == before.waiting_memtables && db.stats().stops == 0 {
+            let asked = runtime.now();
+            put_fruit(&db, &mut dice)?;
+            longest = longest.max(runtime.now() - asked);
         }
         let after = db.stats();
-        let is_stopped = after.stops > before.0.stops;
-        seen.push(Onset {
-            pressure,
-            slept: runtime.now() - before.1,
-            bytes: after.bytes_written - before.0.bytes_written,
-            stopped_for: is_stopped
-                .then(|| (after.flushes - before.0.flushes, after.compactions - before.0.compactions)),
-        });
-        if is_stopped {
-            return Ok(seen);
+        // Who is stopped by the first byte fills none.
+        if pressure.is_none_or(|pressure| pressure.level < 1.0) {
+            let bytes = after.bytes_written - before.bytes_written;
+            filled.push(Onset { pressure, slept: runtime.now() - began, longest, bytes });
+        }
+        if after.stops > 0 {
+            return Ok(Stall {
+                filled,
+                flushes: after.flushes - before.flushes,
+                flushed_bytes: after.flushed_bytes - before.flushed_bytes,
+                merges: after.compactions - before.compactions,
+                merged_bytes: after.compaction_bytes_read - before.compaction_bytes_read,
+            });
         }
         if cause != Cause::Memtables {
             db.run_job(Job::Flush)?;
@@ -302,31 +312,134 @@ pub(crate) fn until_stopped(cause: Cause) -> Result<Vec<Onset>, Failure> {
     }
 }
 
+fn put_fruit(db: &Db, dice: &mut Dice) -> Result<(), stage6_engine::Error> {
+    let value: Vec<u8> = (0..VALUE_BYTES).map(|_| dice.next() as u8).collect();
+    db.put(format!("fruit{:08}", dice.below(100_000_000)), value).map(drop)
+}
+
 fn onset(out: &mut Output) -> Outcome {
-    let widths = [66, 9, 8, 10];
-    out.line(row(&widths, &[&"what presses", &"pressure", &"slept", &"rate"]));
+    let widths = [40, 8, 13, 8, 13, 12];
+    out.line(row(
+        &widths,
+        &[&"what presses", &"pressure", &"bytes put", &"slept", &"longest sleep", &"bytes/slept"],
+    ));
     for cause in [Cause::Memtables, Cause::Level0, Cause::Debt] {
-        let seen = until_stopped(cause)?;
+        let stall = until_stopped(cause)?;
+        let pressed =
+            stall.filled.iter().filter_map(|onset| onset.pressure.map(|pressure| (onset, pressure)));
         let mut told = 0.0;
-        for onset in &seen {
-            let level = onset.pressure.map_or(0.0, |pressure| pressure.level);
-            let is_last = onset.stopped_for.is_some();
+        for (onset, pressure) in pressed {
             // Not each of a hundred steps.
-            if !is_last && (onset.pressure.is_none() || level < told) {
+            if pressure.level < told {
                 continue;
             }
-            told = level + 0.2;
-            let reason = onset.pressure.map_or_else(String::new, |pressure| pressure.reason.to_string());
-            let percent = format!("{:.0} %", level * 100.0);
-            let slept = format!("{:.1} ms", onset.slept.as_secs_f64() * 1e3);
-            out.line(row(&widths, &[&reason, &percent, &slept, &onset.rate()]));
+            told = pressure.level + 0.2;
+            let reason = pressure.reason.to_string();
+            let reason = reason.split(" (").next().unwrap_or_default();
+            let percent = format!("{:.0} %", pressure.level * 100.0);
+            let rate = rate(onset.bytes, onset.slept);
+            let cells: [&dyn fmt::Display; 6] = [
+                &reason,
+                &percent,
+                &number(onset.bytes),
+                &milliseconds(onset.slept),
+                &milliseconds(onset.longest),
+                &rate,
+            ];
+            out.line(row(&widths, &cells));
         }
-        let steps = seen.iter().take_while(|onset| onset.pressure.is_none()).count();
-        let jobs = seen.last().and_then(|onset| onset.stopped_for).unwrap_or_default();
+        let free = stall.filled.iter().take_while(|onset| onset.pressure.is_none()).count();
         out.line(format!(
-            "  (memtables filled without any pressure before: {steps}; then the stopped writer ran {} flushes, {} merges)",
-            jobs.0, jobs.1
+            "  {free} memtables were filled before, without any sleep; at the end the writer is stopped,"
         ));
+        out.line(match stall.merges {
+            0 => format!("  until {} flush has written {} bytes", stall.flushes, number(stall.flushed_bytes)),
+            merges => format!("  until {merges} merge has read {} bytes", number(stall.merged_bytes)),
+        });
+    }
+    Ok(())
+}
+
+fn milliseconds(time: Duration) -> String {
+    format!("{:.1} ms", time.as_secs_f64() * 1e3)
+}
+
+fn rate(bytes: u64, time: Duration) -> String {
+    match time.as_secs_f64() {
+        0.0 => "-".to_owned(),
+        seconds => format!("{:.1} MiB/s", bytes as f64 / seconds / f64::from(1 << 20)),
+    }
+}
+
+/// Writers on one thread, each with a clock of its own: whoever sleeps holds up nobody else.
+#[derive(Debug)]
+struct SideBySide {
+    clocks: Mutex<Vec<Duration>>,
+    now_writes: AtomicUsize,
+    slept: Mutex<Duration>,
+}
+
+impl SideBySide {
+    /// The turn of the writer whose clock is furthest behind. Returns the time on it.
+    fn next(&self) -> Duration {
+        let clocks = self.clocks.lock();
+        let first = (0..clocks.len()).min_by_key(|writer| clocks[*writer]).unwrap_or_default();
+        self.now_writes.store(first, Ordering::Relaxed);
+        clocks[first]
+    }
+}
+
+impl Runtime for SideBySide {
+    fn now(&self) -> Duration {
+        self.clocks.lock()[self.now_writes.load(Ordering::Relaxed)]
+    }
+
+    fn sleep(&self, duration: Duration) {
+        self.clocks.lock()[self.now_writes.load(Ordering::Relaxed)] += duration;
+        *self.slept.lock() += duration;
+    }
+
+    fn random(&self) -> u64 {
+        7
+    }
+
+    fn workers(&self) -> usize {
+        0
+    }
+
+    fn spawn(&self, _name: String, _work: stage6_engine::runtime::Work) -> std::io::Result<JoinHandle<()>> {
+        Err(std::io::Error::from(std::io::ErrorKind::Unsupported))
+    }
+}
+
+fn many(out: &mut Output) -> Outcome {
+    let widths = [9, 13, 20, 13, 16];
+    let heading: [&dyn fmt::Display; 5] =
+        [&"writers", &"bytes put", &"slept by all of them", &"it took", &"all together"];
+    out.line(row(&widths, &heading));
+    for writers in [1, 4, 16] {
+        let runtime = Arc::new(SideBySide {
+            clocks: Mutex::new(vec![Duration::ZERO; writers]),
+            now_writes: AtomicUsize::new(0),
+            slept: Mutex::default(),
+        });
+        let builder = still().runtime(Arc::clone(&runtime) as _).memtable_bytes(MANY_MEMTABLE_BYTES);
+        let db = builder.open_in_memory()?;
+        let mut dice = Dice::seeded(13);
+        while db.stats().waiting_memtables < 11 {
+            runtime.next();
+            put_fruit(&db, &mut dice)?;
+        }
+        let (bytes, slept, began) = (db.stats().bytes_written, *runtime.slept.lock(), runtime.next());
+        while db.stats().waiting_memtables == 11 {
+            runtime.next();
+            put_fruit(&db, &mut dice)?;
+        }
+        let (bytes, took) = (db.stats().bytes_written - bytes, runtime.next() - began);
+        let slept = *runtime.slept.lock() - slept;
+        let cells: [&dyn fmt::Display; 5] =
+            [&writers, &number(bytes), &milliseconds(slept), &milliseconds(took), &rate(bytes, took)];
+        out.line(row(&widths, &cells));
     }
     Ok(())
 }
