@@ -58,7 +58,7 @@ impl Engine {
         self.emit(|| flush_begun(&state));
         let outcome = self.write_table(writer, &state)?;
         let flushed = newest.last;
-        // Logs are numbered in their order: its own is the last that goes.
+        // Logs are numbered in their order: that of the newest memtable is the last to go.
         let floor = newest.log + 1;
         let (tables, work) = (outcome.tables.len(), outcome.work);
         self.install_flush(writer, outcome, flushed, floor)?;
