@@ -83,6 +83,13 @@ pub(crate) enum Task {
     },
 }
 
+impl Task {
+    /// Whether the figures of a cell come from it.
+    pub(crate) fn is_measured(self) -> bool {
+        matches!(self, Task::Measure | Task::Reopen { .. })
+    }
+}
+
 /// Does an errand, and prints what came out.
 pub(crate) fn run(errand: &Errand) -> Outcome<()> {
     match errand.task {

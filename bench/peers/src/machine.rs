@@ -39,6 +39,17 @@ impl Machine {
             versions: versions(include_str!("../../Cargo.lock")),
         }
     }
+
+    /// A sentence or two.
+    pub(crate) fn in_words(&self) -> String {
+        let Machine { processor, processors, memory_mib, kernel, baseline, .. } = self;
+        let versions: Vec<String> =
+            self.versions.iter().map(|(package, version)| format!("{package} {version}")).collect();
+        format!(
+            "{processor}, {processors} processors, {memory_mib} MiB, Linux {kernel}; built for {baseline}. {}.",
+            versions.join(", ")
+        )
+    }
 }
 
 /// The text behind `name` and a colon.

@@ -22,6 +22,7 @@
 //! - [`comparison`]: side by side, and ratios.
 //! - [`limits`], [`machine`]: what the machine can do; which one it was.
 //! - [`plot`], [`report`]: pictures, tables, JSON.
+//! - [`profile`]: where the time of a cell goes.
 
 mod random;
 mod keys;
@@ -36,6 +37,7 @@ mod limits;
 mod machine;
 mod plot;
 mod report;
+mod profile;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -104,6 +106,24 @@ enum Command {
         /// Sizes in records, separated by commas
         #[arg(long, value_delimiter = ',', default_value = "1000000,10000000", value_parser = clap::value_parser!(u64).range(100..))]
         keys: Vec<u64>,
+    },
+    /// Takes samples of chosen cells with `perf`, and writes where their time goes to OUT/profiles
+    Profile {
+        /// Where the profiles stand and, meanwhile, databases
+        #[arg(long, default_value = "target/peers")]
+        out: PathBuf,
+        /// Engines, such as stage6,leveldb
+        #[arg(long, value_delimiter = ',', required = true)]
+        engines: Vec<EngineId>,
+        /// Workloads
+        #[arg(long, value_enum, value_delimiter = ',', required = true)]
+        workloads: Vec<Workload>,
+        /// Records in a database
+        #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(100..))]
+        keys: u64,
+        /// Cuts a workload short after so many seconds, or so many for each million records
+        #[arg(long, default_value_t = 4.0)]
+        seconds: f64,
     },
     /// Writes the report of a directory with results anew
     Report {
@@ -184,6 +204,12 @@ fn perform(command: Command) -> Outcome<()> {
             };
             compare(&plan, &common, None)
         }
+        Command::Profile { out, engines, workloads, keys, seconds } => {
+            let workloads = workloads.into_iter().map(|workload| (workload, KeyKind::Decimal)).collect();
+            let plan = Plan { engines, workloads, records: vec![keys], rounds: 1 };
+            check_build(&plan)?;
+            run::profile(&plan, Limits { cell_seconds: seconds, minutes: None }, &out)
+        }
         Command::Report { directory } => report::write(&directory),
         Command::Limits { out } => {
             print!("{}", limits::table(&limits::measure(&out)?));
@@ -207,6 +233,20 @@ fn or_all<T>(chosen: Vec<T>, all: impl FnOnce() -> Vec<T>) -> Vec<T> {
 
 /// Measures, and writes the report even where the time was not enough for all.
 fn compare(plan: &Plan, common: &Common, minutes: Option<f64>) -> Outcome<()> {
+    check_build(plan)?;
+    write_json(&common.out, report::MACHINE, &Machine::here())?;
+    let limits = Limits { cell_seconds: common.seconds, minutes };
+    let is_whole = run::run(plan, limits, &common.out)?;
+    report::write(&common.out)?;
+    println!("{}", common.out.join("REPORT.md").display());
+    if !is_whole {
+        println!("The time was up before all was measured: the same command goes on with the rest.");
+    }
+    Ok(())
+}
+
+/// Errs when this program cannot measure all engines of `plan`, or not fairly.
+fn check_build(plan: &Plan) -> Outcome<()> {
     if let Some(engine) = plan.engines.iter().find(|engine| !engine.is_compiled_in()) {
         return Err(format!("{engine} is not compiled in; build with its feature").into());
     }
@@ -216,14 +256,6 @@ fn compare(plan: &Plan, common: &Common, minutes: Option<f64>) -> Outcome<()> {
                     root of the workspace"
                 .into(),
         );
-    }
-    write_json(&common.out, report::MACHINE, &Machine::here())?;
-    let limits = Limits { cell_seconds: common.seconds, minutes };
-    let is_whole = run::run(plan, limits, &common.out)?;
-    report::write(&common.out)?;
-    println!("{}", common.out.join("REPORT.md").display());
-    if !is_whole {
-        println!("The time was up before all was measured: the same command goes on with the rest.");
     }
     Ok(())
 }

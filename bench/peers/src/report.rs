@@ -97,13 +97,9 @@ fn text(comparison: &Comparison, machine: Option<&Machine>, limits: &[Limit]) ->
 }
 
 fn setting(machine: &Machine) -> String {
-    let Machine { processor, processors, memory_mib, kernel, baseline, .. } = machine;
-    let versions: Vec<String> =
-        machine.versions.iter().map(|(package, version)| format!("{package} {version}")).collect();
     format!(
-        "\n{processor}, {processors} processors, {memory_mib} MiB, Linux {kernel}; built for {baseline}. {}.\n\
-         Medians of interleaved rounds; every engine in a process of its own.\n",
-        versions.join(", ")
+        "\n{}\nMedians of interleaved rounds; every engine in a process of its own.\n",
+        machine.in_words()
     )
 }
 

@@ -29,6 +29,7 @@ use serde::de::DeserializeOwned;
 use crate::cell::{Cell, Errand, Figures, Task};
 use crate::engine::{EngineId, Outcome};
 use crate::keys::KeyKind;
+use crate::profile;
 use crate::results::{Line, Results};
 use crate::workload::{Start, Workload};
 
@@ -113,6 +114,26 @@ pub(crate) fn run(plan: &Plan, limits: Limits, out: &Path) -> Outcome<bool> {
     Ok(is_whole)
 }
 
+/// Measures each cell of `plan` once with a profiler beside it, and writes what that saw.
+pub(crate) fn profile(plan: &Plan, limits: Limits, out: &Path) -> Outcome<()> {
+    profile::check()?;
+    let mut workshop = Workshop::open(out.join("data"), limits)?;
+    let samples = out.join("perf.data");
+    workshop.samples = Some(samples.clone());
+    let turns = plan.turns();
+    let progress = progress_bar(turns.len() as u64);
+    for (cell, _) in turns {
+        progress.set_message(format!("{}  {}", cell.workload.name(), cell.engine));
+        let figures = workshop.measure(cell)?;
+        let path = profile::write(cell, &figures, &samples, out)?;
+        fs::remove_file(&samples)?;
+        progress.println(path.display().to_string());
+        progress.inc(1);
+    }
+    progress.finish_and_clear();
+    Ok(workshop.close()?)
+}
+
 fn progress_bar(length: u64) -> ProgressBar {
     let style = ProgressStyle::with_template("{pos}/{len} {wide_bar} {msg}  {elapsed} of {duration}");
     ProgressBar::new(length).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
@@ -124,13 +145,15 @@ struct Workshop {
     limits: Limits,
     /// The size of the images that stand here.
     records: u64,
+    /// Where the samples of whoever measures go, if a profiler is to take them.
+    samples: Option<PathBuf>,
 }
 
 impl Workshop {
     fn open(directory: PathBuf, limits: Limits) -> io::Result<Workshop> {
         remove(&directory)?;
         fs::create_dir_all(&directory)?;
-        Ok(Workshop { directory, limits, records: 0 })
+        Ok(Workshop { directory, limits, records: 0, samples: None })
     }
 
     fn close(self) -> io::Result<()> {
@@ -224,7 +247,16 @@ impl Workshop {
     fn spawn(&self, task: Task, cell: Cell, directory: &Path) -> Outcome<Child> {
         let limit_seconds = self.limits.seconds_of(cell);
         let errand = Errand { task, cell, directory: directory.to_owned(), limit_seconds };
-        let child = Command::new(std::env::current_exe()?)
+        let program = std::env::current_exe()?;
+        let mut command = match &self.samples {
+            Some(samples) if task.is_measured() => {
+                let mut recorder = profile::recorder(samples);
+                recorder.arg(program);
+                recorder
+            }
+            _ => Command::new(program),
+        };
+        let child = command
             .arg("errand")
             .arg(serde_json::to_string(&errand)?)
             .stdin(Stdio::piped())
