@@ -82,9 +82,12 @@ impl Strategy for Leveled {
         let level0_is_due = version.level(0).len() >= self.level0_files;
         let level0 = if level0_is_due { version.level_bytes(0) } else { 0 };
         let below = (1..BOTTOM).map(|level| {
-            let excess = version.level_bytes(level).saturating_sub(targets[level]);
-            // Every byte too many is merged with about half a ratio of bytes below it.
-            excess.saturating_mul(self.size_ratio / 2 + 1)
+            let (bytes, below) = (version.level_bytes(level), version.level_bytes(level + 1));
+            let excess = bytes.saturating_sub(targets[level]);
+            // Every byte too many is merged with about half a ratio of bytes below it, or with
+            // fewer where no more lie there for each byte of its level.
+            let drags = u128::from(excess) * u128::from(below) / u128::from(bytes.max(1));
+            excess + excess.saturating_mul(self.size_ratio / 2).min(drags as u64)
         });
         level0 + below.sum::<u64>()
     }

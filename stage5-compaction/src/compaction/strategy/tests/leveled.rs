@@ -95,6 +95,13 @@ fn debt_is_zero_once_settled_and_grows_with_the_excess() {
 }
 
 #[test]
+fn a_level_owes_no_more_than_it_and_the_one_below_it_hold() {
+    let flooded = draw(&[(5, 11, "a", "m", 90), (5, 12, "n", "z", 90), (6, 1, "a", "z", 200)]);
+    assert!(leveled().debt_bytes(&flooded) <= 380 * MIB);
+    assert!(leveled().debt_bytes(&flooded) >= 160 * MIB, "and no less than what is too much");
+}
+
+#[test]
 fn settings_that_make_no_sense_are_named() {
     assert_eq!(leveled().check(), Ok(()));
     let flat = Leveled { size_ratio: 1, ..leveled() };
