@@ -24,6 +24,12 @@
 //! page, whose copy would take a fault for each page (13 KB: 6.9 µs instead of 14), and the
 //! few that stand between one sync and the next, because a sync writes the page back.
 //!
+//! What goes through the map asks for the pages that it will come to, 16 in one call
+//! (`MADV_POPULATE_WRITE`): measured, puts of 100 bytes in no order take 0.9 of the time
+//! that they take with a fault for each page. A page that was asked for will be written,
+//! used or not. So only as many are asked for as were filled since the last sync, and no
+//! sync writes more than twice what it has to.
+//!
 //! **INV-MAPPED-1** The room is really there before it is mapped: `fallocate` gave it, on
 //! a file system that keeps what it gave and rewrites it in place. So no store into
 //! the map can find the disk full, which would be no error but a signal. Everywhere else
@@ -40,7 +46,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use memmap2::{MmapMut, MmapOptions};
+use memmap2::{Advice, MmapMut, MmapOptions};
 use rustix::fs::{FallocateFlags, fallocate, fstatfs};
 use stage1_memtable::error::{Error, Result};
 use stage1_memtable::sync::Mutex;
@@ -61,6 +67,10 @@ const LARGE_BYTES: usize = 2 << 10;
 /// of the first of them.
 const FEW_APPENDS: u32 = 8;
 
+/// How far ahead of the appends pages are asked for. More at a time save little more, and the
+/// append that asks takes longer: 35 µs.
+const AHEAD_BYTES: usize = 64 << 10;
+
 /// A file that is appended to through a map, as far as its room reaches.
 #[derive(Debug)]
 pub(super) struct MappedFile {
@@ -75,6 +85,10 @@ struct End {
     position: u64,
     /// The file's room, from its first byte on; gone once the file is finished.
     map: Option<MmapMut>,
+    /// Up to here the pages of the map were asked for.
+    asked_for: usize,
+    /// Where the next byte went when a sync was last begun.
+    synced: u64,
     /// How many appends there were since a sync was last begun.
     unsynced: u32,
     /// Whether few appends came between the last sync and the one before it: then as few are
@@ -171,11 +185,12 @@ impl AppendFile for MappedFile {
 
 impl End {
     fn before_all(map: MmapMut) -> End {
-        End { position: 0, map: Some(map), unsynced: 0, is_synced_often: false }
+        End { position: 0, map: Some(map), asked_for: 0, synced: 0, unsynced: 0, is_synced_often: false }
     }
 
     fn begin_sync(&mut self) {
         self.is_synced_often = std::mem::take(&mut self.unsynced) <= FEW_APPENDS;
+        self.synced = self.position;
     }
 
     /// The next `length` bytes of the map, if it reaches so far and is the cheaper way.
@@ -185,7 +200,21 @@ impl End {
             return None;
         }
         let begin = usize::try_from(self.position).ok()?;
-        self.map.as_mut()?.get_mut(begin..begin.checked_add(length)?)
+        let end = begin.checked_add(length)?;
+        if end > self.asked_for && self.position - self.synced >= AHEAD_BYTES as u64 {
+            self.ask_for_pages(begin);
+        }
+        self.map.as_mut()?.get_mut(begin..end)
+    }
+
+    /// Asks for the pages from `begin` on. An operating system that cannot give them ahead
+    /// gives each when it is touched.
+    #[cold]
+    fn ask_for_pages(&mut self, begin: usize) {
+        let Some(map) = &self.map else { return };
+        let length = AHEAD_BYTES.min(map.len().saturating_sub(begin));
+        let _hint = map.advise_range(Advice::PopulateWrite, begin, length);
+        self.asked_for = begin + AHEAD_BYTES;
     }
 }
 
@@ -252,6 +281,45 @@ mod tests {
             assert_eq!(log(ROOM, sizes, true), plain, "{sizes:?}");
             assert_eq!(log(ROOM, sizes, false), plain, "{sizes:?}, dropped");
         }
+    }
+
+    #[test]
+    fn a_log_whose_pages_were_asked_for_is_the_same_bytes() {
+        let sizes = vec![1_000; 400];
+        let plain = log(0, &sizes, true);
+        for room in [100, 200, 300, 1_000] {
+            assert_eq!(log(room << 10, &sizes, true), plain, "{room} KiB");
+        }
+    }
+
+    #[test]
+    fn no_more_pages_are_asked_for_than_were_filled_since_the_last_sync() {
+        let (_directory, vfs) = directory();
+        let room = 32 * AHEAD_BYTES;
+        let file = File::options().read(true).write(true).create_new(true).open(vfs.directory().join("log"));
+        let file = file.unwrap();
+        let Some(map) = map(&file, room as u64).unwrap() else { return };
+        let log = MappedFile::new(file, "log".to_owned(), map);
+        let fill = |bytes: usize| (0..bytes / 1_024).for_each(|_| log.append(&[7; 1_024]).unwrap());
+        let asked_for = || log.end.lock().asked_for;
+
+        fill(AHEAD_BYTES);
+        assert_eq!(asked_for(), 0, "as much as one call asks for is not filled yet");
+        fill(1_024);
+        assert_eq!(asked_for(), 2 * AHEAD_BYTES);
+        log.sync().unwrap();
+        fill(AHEAD_BYTES - 1_024);
+        assert_eq!(asked_for(), 2 * AHEAD_BYTES, "a sync is near");
+        fill(2 * AHEAD_BYTES);
+        assert_eq!(
+            asked_for(),
+            4 * AHEAD_BYTES + 1_024,
+            "the first without a call, as many as one call asks for"
+        );
+        fill(room);
+        let length = log.end.lock().position;
+        log.finish(length).unwrap();
+        assert_eq!(vfs.directory().join("log").metadata().unwrap().len(), length);
     }
 
     #[test]
