@@ -256,10 +256,12 @@ fn a_file_that_is_cut_while_it_is_open_is_corrupt() {
         let reader = vfs.open(TABLE).expect("open");
         fs::write(path.join("000002.sst"), b"0123").expect("cut");
         let error = reader.read_at(2, 6).expect_err("cut");
-        assert!(
-            error.to_string().ends_with("is corrupt at offset 2: the file was cut while it was open"),
-            "{error}"
-        );
+        let says_cut = "is corrupt at offset 2: the file was cut while it was open";
+        assert!(error.to_string().ends_with(says_cut), "{error}");
+        let error = reader.read_into(2, &mut [0; 6]).expect_err("cut");
+        assert!(error.to_string().ends_with(says_cut), "{error}");
+        let error = reader.read_into(2, &mut [0; 9]).expect_err("beyond the end");
+        assert_eq!(error.kind(), ErrorKind::Corruption);
     });
     let vfs = SimVfs::new();
     write(&vfs, TABLE, b"0123456789");

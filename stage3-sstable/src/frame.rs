@@ -18,6 +18,8 @@
 
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::expect_used)]
 
+use std::borrow::Cow;
+use std::cell::Cell;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -65,6 +67,20 @@ pub fn decode_trailer(decoder: &mut Decoder<'_>) -> Result<(u8, u32), Malformed>
     Ok((decoder.u8("codec")?, decoder.crc("block checksum")?))
 }
 
+/// The longest block, with its trailer, that is lent: most are of a few kilobytes, and each
+/// thread that reads keeps as much.
+const MOST_LENT_BYTES: usize = 16 << 10;
+
+thread_local! {
+    /// Where blocks are read that nobody keeps.
+    static LENT: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// How long a block is in the file.
+fn stored_bytes(handle: BlockHandle) -> usize {
+    (handle.bytes as usize).saturating_add(TRAILER_BYTES)
+}
+
 /// A file of blocks: what every read of a table needs.
 #[derive(Debug, Clone)]
 pub struct BlockFile {
@@ -97,17 +113,21 @@ impl BlockFile {
     /// before or the checksum is another; [`Unsupported`](Error::Unsupported)
     /// for a codec that is sound but not known here.
     pub fn read_stored(&self, handle: BlockHandle) -> Result<(Bytes, Codec)> {
-        let length = (handle.bytes as usize).saturating_add(TRAILER_BYTES);
-        let mut payload = self.file.read_at(handle.offset, length)?;
+        let mut payload = self.file.read_at(handle.offset, stored_bytes(handle))?;
         let trailer = payload.split_off(payload.len().min(handle.bytes as usize));
+        let codec = self.check(&payload, &trailer, handle.offset)?;
+        Ok((payload, codec))
+    }
+
+    /// The codec of the block at `offset`, if its checksum is right.
+    fn check(&self, payload: &[u8], trailer: &[u8], offset: u64) -> Result<Codec> {
         let (codec, checksum) =
-            decode_trailer(&mut Decoder::new(&trailer)).map_err(|what| self.damage(what, handle.offset))?;
-        if checksum != self.checksum(&payload, codec, handle.offset) {
-            return Err(self.corruption(handle.offset, "the block's checksum does not match"));
+            decode_trailer(&mut Decoder::new(trailer)).map_err(|what| self.damage(what, offset))?;
+        if checksum != self.checksum(payload, codec, offset) {
+            return Err(self.corruption(offset, "the block's checksum does not match"));
         }
         let known = Codec::from_byte(codec);
-        let codec = known.ok_or_else(|| Error::unsupported(&self.name, format!("block codec {codec}")))?;
-        Ok((payload, codec))
+        known.ok_or_else(|| Error::unsupported(&self.name, format!("block codec {codec}")))
     }
 
     /// Reads the block at `handle` and decompresses it.
@@ -118,6 +138,38 @@ impl BlockFile {
     pub fn read(&self, handle: BlockHandle) -> Result<Bytes> {
         let (stored, codec) = self.read_stored(handle)?;
         decompress(codec, stored).map_err(|what| self.damage(what, handle.offset))
+    }
+
+    /// Reads the block at `handle`, and lends its payload for one look. The memory is the
+    /// thread's, for its next look too: it is never fresh, and as a rule in the processor's
+    /// cache.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn look<T>(&self, handle: BlockHandle, look: impl FnOnce(&[u8]) -> T) -> Result<T> {
+        let length = stored_bytes(handle);
+        if length > MOST_LENT_BYTES {
+            return Ok(look(&self.read(handle)?));
+        }
+        let mut room = LENT.take();
+        room.resize(MOST_LENT_BYTES, 0);
+        let seen = self.read_lent(handle, room.get_mut(..length).unwrap_or_default());
+        let seen = seen.map(|payload| look(&payload));
+        LENT.set(room);
+        seen
+    }
+
+    /// Reads the block at `handle` into `room`, which has its length.
+    fn read_lent<'a>(&self, handle: BlockHandle, room: &'a mut [u8]) -> Result<Cow<'a, [u8]>> {
+        self.file.read_into(handle.offset, room)?;
+        let (payload, trailer) = room.split_at(room.len().min(handle.bytes as usize));
+        match self.check(payload, trailer, handle.offset)? {
+            Codec::None => Ok(Cow::Borrowed(payload)),
+            codec => {
+                let payload = decompress(codec, Bytes::copy_from_slice(payload));
+                Ok(Cow::Owned(payload.map_err(|what| self.damage(what, handle.offset))?.into()))
+            }
+        }
     }
 
     /// `what` as damage of this file, in bytes that began at `base`.

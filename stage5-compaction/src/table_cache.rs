@@ -250,6 +250,10 @@ impl ReadFile for CachedFile {
         self.cache.descriptor(self.number)?.read_at(offset, length)
     }
 
+    fn read_into(&self, offset: u64, bytes: &mut [u8]) -> Result<()> {
+        self.cache.descriptor(self.number)?.read_into(offset, bytes)
+    }
+
     fn len(&self) -> u64 {
         self.length
     }

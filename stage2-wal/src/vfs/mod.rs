@@ -200,6 +200,14 @@ pub trait ReadFile: fmt::Debug + Send + Sync {
     /// before: whoever asks knows the length from the file itself, so the file
     /// was cut.
     fn read_at(&self, offset: u64, length: usize) -> Result<Bytes>;
+    /// Fills `bytes` with those at `offset`, for who has memory at hand.
+    ///
+    /// # Errors
+    /// As [`read_at`](ReadFile::read_at).
+    fn read_into(&self, offset: u64, bytes: &mut [u8]) -> Result<()> {
+        bytes.copy_from_slice(&self.read_at(offset, bytes.len())?);
+        Ok(())
+    }
     /// The length of the file, in bytes.
     fn len(&self) -> u64;
     /// Whether the file has no bytes.

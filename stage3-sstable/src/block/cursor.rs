@@ -5,6 +5,7 @@
 use std::cmp::Ordering;
 use std::fmt;
 use std::hint::black_box;
+use std::ops::Deref;
 
 use bytes::{Buf, Bytes};
 use stage2_wal::coding::Malformed;
@@ -21,22 +22,23 @@ const CACHE_LINE_BYTES: usize = 64;
 const MOST_TOUCHED: usize = 6;
 
 /// A block in memory, checked once: its counts and offsets lie within it.
-/// Clones share the bytes.
-pub struct Block {
-    payload: Bytes,
+/// Clones share the bytes. A block over `&[u8]` borrows them, from who reads it and
+/// does not keep it.
+pub struct Block<B = Bytes> {
+    payload: B,
     entries: usize,
     prefix_start: usize,
     heads_start: usize,
     offsets_start: usize,
 }
 
-impl Block {
+impl<B: Deref<Target = [u8]>> Block<B> {
     /// Takes a decompressed payload for a block.
     ///
     /// # Errors
     /// [`Malformed`] when the counts want more bytes than there are, when there
     /// is no entry, or when the offsets do not ascend from 0 within the entries.
-    pub fn parse(payload: Bytes) -> Result<Block, Malformed> {
+    pub fn parse(payload: B) -> Result<Block<B>, Malformed> {
         let (prefix_bytes, entries) = counts(&payload)?;
         let block = Block::lay_out(payload, prefix_bytes, entries)?;
         block.check_offsets()?;
@@ -44,7 +46,7 @@ impl Block {
     }
 
     /// Finds the parts of the block from its end, where the counts are.
-    fn lay_out(payload: Bytes, prefix_bytes: usize, entries: usize) -> Result<Block, Malformed> {
+    fn lay_out(payload: B, prefix_bytes: usize, entries: usize) -> Result<Block<B>, Malformed> {
         let before = |end: usize, count: usize, size: usize, what: &str| {
             let start = count.checked_mul(size).and_then(|bytes| end.checked_sub(bytes));
             start.ok_or_else(|| malformed(end, format!("{count} {what} do not fit before this")))
@@ -115,34 +117,9 @@ impl Block {
         self.payload.get(start..).map_or(self.prefix_start, |offset| usize::from(little_endian(offset)))
     }
 
-    /// The block that shares `payload`, which was found to be one with these counts.
-    #[inline]
-    pub(crate) fn share(payload: &Bytes, prefix_bytes: usize, entries: usize) -> Option<Block> {
-        let counts_start = payload.len().checked_sub(COUNTS_BYTES)?;
-        let offsets_start = counts_start.checked_sub(entries.checked_mul(OFFSET_BYTES)?)?;
-        let heads_start = offsets_start.checked_sub(entries.checked_mul(HEAD_BYTES)?)?;
-        let prefix_start = heads_start.checked_sub(prefix_bytes)?;
-        Block::touch(payload.get(heads_start..)?);
-        Some(Block { payload: payload.clone(), entries, prefix_start, heads_start, offsets_start })
-    }
-
-    /// Its bytes.
-    pub(crate) fn payload(&self) -> &Bytes {
-        &self.payload
-    }
-
     /// How many bytes its prefix has, and how many entries it holds.
     pub(crate) fn counts(&self) -> (usize, usize) {
         (self.prefix().len(), self.entries)
-    }
-
-    /// Loads a byte of each cache line with heads and offsets, so that they are on
-    /// their way together: a search would ask for one after the other.
-    #[inline]
-    fn touch(searched: &[u8]) {
-        for line in searched.chunks(CACHE_LINE_BYTES).take(MOST_TOUCHED) {
-            black_box(line.first().copied());
-        }
     }
 
     /// Decodes the entry at `position`.
@@ -203,19 +180,15 @@ impl Block {
         Ok((from, found))
     }
 
-    /// The newest version of the target's user key at or below its sequence. The value
-    /// takes over the block's share of the bytes, so that they are not counted once more
-    /// and once less; whoever needs the block again asks a clone.
+    /// The newest version of the target's user key at or below its sequence, with a copy of
+    /// the value: it outlives bytes that are only borrowed.
     ///
     /// # Errors
     /// As [`position_of`](Self::position_of).
-    #[inline]
-    pub fn get(self, target: InternalKey<'_>) -> Result<Option<(Kind, Sequence, Bytes)>, Malformed> {
-        let Some(entry) = self.find(target)? else { return Ok(None) };
-        let mut value = self.payload;
-        value.truncate(entry.value_end);
-        value.advance(entry.value_start.min(value.len()));
-        Ok(Some((entry.kind, entry.sequence, value)))
+    pub fn get_copied(&self, target: InternalKey<'_>) -> Result<Option<(Kind, Sequence, Bytes)>, Malformed> {
+        let found = self.find(target)?;
+        let copied = |entry: Entry| (entry.kind, entry.sequence, Bytes::copy_from_slice(self.value(&entry)));
+        Ok(found.map(copied))
     }
 
     #[inline]
@@ -260,6 +233,48 @@ impl Block {
     fn value(&self, entry: &Entry) -> &[u8] {
         self.payload.get(entry.value()).unwrap_or_default()
     }
+}
+
+impl Block {
+    /// The block that shares `payload`, which was found to be one with these counts.
+    #[inline]
+    pub(crate) fn share(payload: &Bytes, prefix_bytes: usize, entries: usize) -> Option<Block> {
+        let counts_start = payload.len().checked_sub(COUNTS_BYTES)?;
+        let offsets_start = counts_start.checked_sub(entries.checked_mul(OFFSET_BYTES)?)?;
+        let heads_start = offsets_start.checked_sub(entries.checked_mul(HEAD_BYTES)?)?;
+        let prefix_start = heads_start.checked_sub(prefix_bytes)?;
+        Block::touch(payload.get(heads_start..)?);
+        Some(Block { payload: payload.clone(), entries, prefix_start, heads_start, offsets_start })
+    }
+
+    /// Its bytes.
+    pub(crate) fn payload(&self) -> &Bytes {
+        &self.payload
+    }
+
+    /// Loads a byte of each cache line with heads and offsets, so that they are on
+    /// their way together: a search would ask for one after the other.
+    #[inline]
+    fn touch(searched: &[u8]) {
+        for line in searched.chunks(CACHE_LINE_BYTES).take(MOST_TOUCHED) {
+            black_box(line.first().copied());
+        }
+    }
+
+    /// The same as [`get_copied`](Self::get_copied) without a copy. The value
+    /// takes over the block's share of the bytes, so that they are not counted once more
+    /// and once less; whoever needs the block again asks a clone.
+    ///
+    /// # Errors
+    /// As [`position_of`](Self::position_of).
+    #[inline]
+    pub fn get(self, target: InternalKey<'_>) -> Result<Option<(Kind, Sequence, Bytes)>, Malformed> {
+        let Some(entry) = self.find(target)? else { return Ok(None) };
+        let mut value = self.payload;
+        value.truncate(entry.value_end);
+        value.advance(entry.value_start.min(value.len()));
+        Ok(Some((entry.kind, entry.sequence, value)))
+    }
 
     /// The value, sharing the block's bytes. An [`Entry`] of this block lies
     /// within it, so the slice cannot be out of bounds.
@@ -289,7 +304,7 @@ impl Clone for Block {
     }
 }
 
-impl fmt::Debug for Block {
+impl<B: Deref<Target = [u8]>> fmt::Debug for Block<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Block").field("entries", &self.entries).field("bytes", &self.size_bytes()).finish()
     }

@@ -101,7 +101,7 @@ fn a_block_takes_entries_only_while_their_offsets_fit() {
         builder.add(key(&user_key, 1), Kind::Value, &[number; 30]);
         number += 1;
     }
-    let block = Block::parse(builder.finish().into()).unwrap();
+    let block = Block::parse(Bytes::from(builder.finish())).unwrap();
     block.check().unwrap();
     assert_eq!(block.entries(), usize::from(number));
 }

@@ -21,13 +21,15 @@ fn cache_for(blocks: usize) -> Arc<BlockCache> {
     Arc::new(BlockCache::new(blocks * weight(block(0, 0, 4096).size_bytes()) as usize))
 }
 
-/// Asks for a block, and keeps it if it was not there.
+/// Asks for a block, and has it kept if it was not there and is wanted.
 fn read(slots: &Slots, ordinal: usize) -> bool {
-    let is_there = slots.get(ordinal).is_some();
-    if !is_there {
+    let asked = slots.get(ordinal);
+    if let Err(seen) = asked
+        && slots.wants(ordinal, seen)
+    {
         slots.keep(ordinal, &block(0, ordinal, 4096));
     }
-    is_there
+    asked.is_ok()
 }
 
 #[test]
@@ -36,10 +38,10 @@ fn a_cached_block_is_found_in_its_table_under_its_ordinal_alone() {
     let tables = [Slots::new(cache.clone(), 2), Slots::new(cache.clone(), 2)];
     tables[1].keep(0, &block(1, 0, 9));
     assert!(is_that(&tables[1].get(0).unwrap(), 1, 0));
-    assert!(tables[1].get(1).is_none());
-    assert!(tables[0].get(0).is_none());
+    assert!(!read(&tables[1], 1));
+    assert!(!read(&tables[0], 0));
     let stats = cache.stats();
-    assert_eq!((stats.hits, stats.misses, stats.blocks), (1, 2, 1));
+    assert_eq!((stats.hits, stats.misses, stats.blocks), (1, 2, 3));
 }
 
 #[test]
@@ -48,7 +50,7 @@ fn a_slot_that_points_to_another_block_finds_none() {
     let tables = [Slots::new(cache.clone(), 1), Slots::new(cache, 1)];
     read(&tables[0], 0);
     read(&tables[1], 0);
-    assert_eq!(tables.each_ref().map(|table| table.get(0).is_some()), [false, true]);
+    assert_eq!(tables.each_ref().map(|table| table.get(0).is_ok()), [false, true]);
 }
 
 #[test]
@@ -57,7 +59,19 @@ fn a_block_that_was_hit_survives_those_that_were_not() {
     read(&slots, 0);
     assert!(read(&slots, 0), "hit");
     (1..50).for_each(|ordinal| assert!(!read(&slots, ordinal)));
-    assert!(slots.get(0).is_some() && slots.get(1).is_none());
+    assert!(slots.get(0).is_ok() && slots.get(1).is_err());
+}
+
+#[test]
+fn a_full_cache_keeps_what_is_read_twice_and_not_what_is_read_once() {
+    let slots = Slots::new(cache_for(8), 1_000);
+    (0..9).for_each(|ordinal| assert!(!read(&slots, ordinal), "and while there is room, all"));
+    let kept = (0..8).filter(|ordinal| slots.get(*ordinal).is_ok()).count();
+    (9..1_000).for_each(|ordinal| assert!(!read(&slots, ordinal)));
+    assert_eq!((0..8).filter(|ordinal| slots.get(*ordinal).is_ok()).count(), kept);
+    assert!(!read(&slots, 995), "read once");
+    assert!(read(&slots, 995), "read twice, with three others between");
+    assert!(!read(&slots, 20) && !read(&slots, 20), "read twice, with a thousand others between");
 }
 
 #[test]
@@ -67,7 +81,7 @@ fn a_walk_over_everything_drives_out_what_was_walked_over() {
         (0..20).for_each(|ordinal| _ = read(&slots, ordinal));
     }
     (20..1_000).for_each(|ordinal| _ = read(&slots, ordinal));
-    assert!((0..20).all(|ordinal| slots.get(ordinal).is_some()));
+    assert!((0..20).all(|ordinal| slots.get(ordinal).is_ok()));
 }
 
 #[test]
@@ -99,7 +113,7 @@ fn no_reader_waits_for_a_longer_way_than_the_longest() {
 fn a_cache_without_capacity_keeps_nothing() {
     let slots = Slots::new(cache_for(0), 1);
     slots.keep(0, &block(0, 0, 9));
-    assert!(slots.get(0).is_none());
+    assert!(!read(&slots, 0));
     assert_eq!((slots.cache.stats().blocks, slots.cache.stats().misses), (0, 1));
 }
 
@@ -111,8 +125,11 @@ fn threads_find_their_blocks_within_the_capacity() {
         for step in 0..2_000 {
             let (table, ordinal) = ((seed + step) % 2, (seed * 7 + step * step) % 20);
             match tables[table].get(ordinal) {
-                Some(found) => assert!(is_that(&found, table, ordinal)),
-                None => tables[table].keep(ordinal, &block(table, ordinal, 4096)),
+                Ok(found) => assert!(is_that(&found, table, ordinal)),
+                Err(seen) if tables[table].wants(ordinal, seen) => {
+                    tables[table].keep(ordinal, &block(table, ordinal, 4096));
+                }
+                Err(_) => {}
             }
             if step % 100 == 0 {
                 let stats = cache.stats();
@@ -162,12 +179,20 @@ proptest! {
                     let number = tables[table].number(ordinal);
                     let is_kept = kept(&cache).iter().any(|(other, _)| *other == number);
                     let found = tables[table].get(ordinal);
-                    prop_assert_eq!(found.is_some(), is_kept, "what is kept is found");
+                    prop_assert_eq!(found.is_ok(), is_kept, "what is kept is found");
                     let read = block(table, ordinal, value_bytes(ordinal));
-                    prop_assert!(found.is_none_or(|found| is_that(&found, table, ordinal)));
-                    tables[table].keep(ordinal, &read);
-                    let fits = weight(read.size_bytes()) <= cache.capacity_bytes;
-                    prop_assert_eq!(tables[table].get(ordinal).is_some(), fits, "what fits is kept");
+                    let wants = match found {
+                        Ok(found) => {
+                            prop_assert!(is_that(&found, table, ordinal));
+                            true
+                        }
+                        Err(seen) => tables[table].wants(ordinal, seen),
+                    };
+                    if wants {
+                        tables[table].keep(ordinal, &read);
+                        let fits = weight(read.size_bytes()) <= cache.capacity_bytes;
+                        prop_assert_eq!(tables[table].get(ordinal).is_ok(), fits, "what fits is kept");
+                    }
                 }
             }
             let (kept, stats) = (kept(&cache), cache.stats());

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use stage2_wal::coding::{Decoder, Malformed};
 use stage2_wal::memtable::error::{Error, Result};
-use stage2_wal::memtable::key::{InternalKey, Kind};
+use stage2_wal::memtable::key::{InternalKey, Kind, Sequence};
 use stage2_wal::memtable::lookup::{Answer, Lookup, LookupKey, Observer, Touch};
 use stage2_wal::vfs::ReadFile;
 
 use super::cursor::{BlockSource, TableCursor};
 use crate::block::Block;
-use crate::cache::{BlockCache, Slots};
+use crate::cache::{BlockCache, Seen, Slots};
 use crate::footer::Footer;
 use crate::format::{BlockHandle, TRAILER_BYTES};
 use crate::frame::BlockFile;
@@ -136,16 +136,34 @@ impl Table {
     #[inline]
     pub(super) fn block(&self, ordinal: usize) -> Result<(Block, bool)> {
         match self.cached.get(ordinal) {
-            Some(block) => Ok((block, true)),
-            None => Ok((self.load_block(ordinal)?, false)),
+            Ok(block) => Ok((block, true)),
+            Err(seen) => Ok((self.load_block(ordinal, seen)?, false)),
         }
     }
 
     #[cold]
-    fn load_block(&self, ordinal: usize) -> Result<Block> {
+    fn load_block(&self, ordinal: usize, seen: Seen) -> Result<Block> {
+        let wants = self.cached.wants(ordinal, seen);
         let block = self.read_block(self.handle(ordinal))?;
-        self.cached.keep(ordinal, &block);
+        if wants {
+            self.cached.keep(ordinal, &block);
+        }
         Ok(block)
+    }
+
+    /// Answers from the file: from a block that the cache wants, or with one look at it.
+    #[cold]
+    fn answer_from_file(&self, ordinal: usize, seen: Seen, key: InternalKey<'_>) -> Result<Answer> {
+        let handle = self.handle(ordinal);
+        let found = match self.cached.wants(ordinal, seen) {
+            true => {
+                let block = self.read_block(handle)?;
+                self.cached.keep(ordinal, &block);
+                block.get(key)
+            }
+            false => self.file.look(handle, |payload| Block::parse(payload)?.get_copied(key))?,
+        };
+        found.map(answer).map_err(|what| self.file.damage(what, handle.offset))
     }
 
     /// The data block at `handle`, from the file.
@@ -172,19 +190,27 @@ impl Lookup for Table {
         if ordinal >= self.index.len() {
             return Ok(Answer::Absent);
         }
-        let (block, cached) = self.block(ordinal)?;
-        observer.observe(|| touch(self.handle(ordinal), cached));
-        answer(block, key.key).map_err(|what| self.damage(what, ordinal))
+        match self.cached.get(ordinal) {
+            Ok(block) => {
+                observer.observe(|| touch(self.handle(ordinal), true));
+                block.get(key.key).map(answer).map_err(|what| self.damage(what, ordinal))
+            }
+            Err(seen) => {
+                let answer = self.answer_from_file(ordinal, seen, key.key)?;
+                observer.observe(|| touch(self.handle(ordinal), false));
+                Ok(answer)
+            }
+        }
     }
 }
 
 #[inline]
-fn answer(block: Block, key: InternalKey<'_>) -> Result<Answer, Malformed> {
-    Ok(match block.get(key)? {
+fn answer(found: Option<(Kind, Sequence, Bytes)>) -> Answer {
+    match found {
         Some((Kind::Value, sequence, value)) => Answer::Value { value, sequence },
         Some((Kind::Deletion, sequence, _)) => Answer::Deleted { sequence },
         None => Answer::Absent,
-    })
+    }
 }
 
 fn touch(handle: BlockHandle, cached: bool) -> Touch {

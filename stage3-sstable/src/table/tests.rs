@@ -297,6 +297,28 @@ fn a_lookup_reads_one_block_and_then_the_cache_has_it() {
 }
 
 #[test]
+fn a_value_that_somebody_keeps_never_changes_whatever_is_read_behind_it() {
+    for codec in [Codec::None, Codec::Lz4] {
+        let disk = Disk::empty();
+        let mut builder = disk.builder(options(256, codec));
+        let value = |number: u64| vec![number as u8; 40];
+        for number in 0..100_u64 {
+            builder.add(InternalKey::new(&number.to_be_bytes(), 1), Kind::Value, &value(number)).unwrap();
+        }
+        builder.finish().unwrap();
+        // Nothing kept, a few blocks, and all of them.
+        for cache_bytes in [0, 1_000, 1 << 20] {
+            let table = disk.open_with(SALT, &Arc::new(BlockCache::new(cache_bytes))).unwrap();
+            let ask = |number: u64| table.lookup(&LookupKey::new(&number.to_be_bytes(), 1), &mut ()).unwrap();
+            let kept: Vec<Answer> = (0..100).chain((0..100).rev()).map(ask).collect();
+            for (number, answer) in (0..100).chain((0..100).rev()).zip(kept) {
+                assert_eq!(answer, Answer::Value { value: value(number).into(), sequence: 1 });
+            }
+        }
+    }
+}
+
+#[test]
 fn the_blocks_of_a_table_leave_the_cache_with_it() {
     let disk = fruit(Codec::None);
     let cache = Arc::new(BlockCache::new(1 << 20));
