@@ -35,6 +35,7 @@ mod one_pick;
 mod manifest;
 mod file_map;
 mod flush_order;
+mod growth;
 mod locks;
 mod stall_onset;
 mod pinned;
@@ -181,6 +182,11 @@ pub const FIGURES: &[Figure] = &[
         "peer-costs",
         "Processor time of an operation, background work included, here and with the log-structured peer that needs least.",
         peers::costs,
+    ),
+    here(
+        "peer-growth",
+        "What an operation takes with more records, both on scales of logarithms: this engine (drawn through) and the log-structured peers.",
+        growth::draw,
     ),
     here("api-map", "What a user of the library holds, and what each of them can be asked.", api_map::draw),
 ];
