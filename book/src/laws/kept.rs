@@ -225,7 +225,7 @@ pub(super) const KEPT: &[Kept] = &[
     },
     Kept {
         id: "INV-MAPPED-2",
-        by: &[("End::room_for", "")],
+        by: &[("End::room_at", "")],
         caught: &[("a_mapped_log_and_a_plain_one_are_the_same_bytes", "")],
     },
     Kept {

@@ -1,8 +1,9 @@
 //! A file whose room is given ahead and mapped into memory: an append is a copy.
 //!
 //! ```text
-//!   create           fallocate ─▶ │0 0 0 0 0 0 0 0 0 0 0 0 0 0│   mapped
-//!   append           copy ──────▶ │records│0 0 0 0 0 0 0 0 0 0│
+//!   create           fallocate ─▶ │0 0 0 0 0 0 0 0 0 0 0 0 0 0│
+//!   append           copy ──────▶ │records│0 0 0│0 0 0 0 0 0 0│
+//!                                 └─ mapped ────┘ then the next window
 //!     a large one,   pwrite ────▶ │records … large│0 0 0 0 0 0│
 //!     behind a sync
 //!   beyond the room  pwrite ────▶ │records … records … records│records
@@ -23,6 +24,10 @@
 //! `pwrite` 0.4 to 0.7. So two kinds of appends go by `pwrite`: those as long as half a
 //! page, whose copy would take a fault for each page (13 KB: 6.9 µs instead of 14), and the
 //! few that stand between one sync and the next, because a sync writes the page back.
+//!
+//! Mapped is a window that moves along: what was stored to a map counts as memory of the
+//! process until it is unmapped. So a full log of 8 MiB takes one of them, and nothing else
+//! is slower or faster by it.
 //!
 //! What goes through the map asks for the pages that it will come to, 16 in one call
 //! (`MADV_POPULATE_WRITE`): measured, puts of 100 bytes in no order take 0.9 of the time
@@ -56,6 +61,9 @@ use super::AppendFile;
 /// For less than this, a map costs more than it saves.
 const LEAST_ROOM_BYTES: u64 = 16 << 10;
 
+/// How much is mapped at a time.
+const WINDOW_BYTES: u64 = 1 << 20;
+
 /// File systems that keep what `fallocate` gave: ext2 to ext4, XFS, tmpfs. Not among
 /// them are those that copy on write, and those that lie on others.
 const KEEPING: [u32; 3] = [0xef53, 0x5846_5342, 0x0102_1994];
@@ -69,7 +77,7 @@ const FEW_APPENDS: u32 = 8;
 
 /// How far ahead of the appends pages are asked for. More at a time save little more, and the
 /// append that asks takes longer: 35 µs.
-const AHEAD_BYTES: usize = 64 << 10;
+const AHEAD_BYTES: u64 = 64 << 10;
 
 /// A file that is appended to through a map, as far as its room reaches.
 #[derive(Debug)]
@@ -83,10 +91,11 @@ pub(super) struct MappedFile {
 #[derive(Debug)]
 struct End {
     position: u64,
-    /// The file's room, from its first byte on; gone once the file is finished.
-    map: Option<MmapMut>,
-    /// Up to here the pages of the map were asked for.
-    asked_for: usize,
+    /// How far the file may be mapped; 0 once nobody shall map it any more.
+    room_bytes: u64,
+    window: Option<Window>,
+    /// Up to here pages were asked for.
+    asked_for: u64,
     /// Where the next byte went when a sync was last begun.
     synced: u64,
     /// How many appends there were since a sync was last begun.
@@ -96,19 +105,25 @@ struct End {
     is_synced_often: bool,
 }
 
-/// Maps `room_bytes` that are given to the empty `file`, or says that it must be a
-/// plain one. It is empty then as before.
+/// The part of a file that is mapped.
+#[derive(Debug)]
+pub(super) struct Window {
+    begin: u64,
+    map: MmapMut,
+}
+
+/// Gives `room_bytes` to the empty `file` and maps its first window, or says that it must be
+/// a plain one. It is empty then as before.
 ///
 /// # Errors
 /// That of emptying it again.
-pub(super) fn map(file: &File, room_bytes: u64) -> io::Result<Option<MmapMut>> {
-    let Ok(length) = usize::try_from(room_bytes) else { return Ok(None) };
+pub(super) fn map(file: &File, room_bytes: u64) -> io::Result<Option<Window>> {
     if room_bytes < LEAST_ROOM_BYTES || !keeps_what_it_gives(file) {
         return Ok(None);
     }
     let given = fallocate(file, FallocateFlags::empty(), 0, room_bytes);
-    match given.map_err(io::Error::from).and_then(|()| map_given(file, length)) {
-        Ok(map) => Ok(Some(map)),
+    match given.map_err(io::Error::from).and_then(|()| Window::around(0, file, room_bytes)) {
+        Ok(window) => Ok(Some(window)),
         // A full disk may have given a part.
         Err(_) => file.set_len(0).map(|()| None),
     }
@@ -118,32 +133,48 @@ fn keeps_what_it_gives(file: &File) -> bool {
     fstatfs(file).is_ok_and(|found| KEEPING.contains(&(found.f_type as u32)))
 }
 
-/// Maps the `length` bytes that were given to `file`.
+/// Maps `length` bytes from `begin` on that were given to `file`.
 ///
 /// # Safety of the one unsafe call
 /// A map is a slice of memory that others can change: by writing to the file, and by
 /// cutting it. The file was created by us, for its only writer, in a directory that is
 /// locked, with a mode that lets nobody else open it; whoever has the same rights and
 /// writes all the same changes bytes that are never read through the map
-/// (INV-MAPPED-2). Whoever cuts it ends the process, as the module says. The map is as
-/// long as the file, lives no longer than `End`, and is lent to one append at a time by
+/// (INV-MAPPED-2). Whoever cuts it ends the process, as the module says. The map ends
+/// within the file, lives no longer than `End`, and is lent to one append at a time by
 /// its lock.
 #[allow(unsafe_code)]
-fn map_given(file: &File, length: usize) -> io::Result<MmapMut> {
+fn map_given(file: &File, begin: u64, length: usize) -> io::Result<MmapMut> {
     // SAFETY: as above.
-    unsafe { MmapOptions::new().len(length).map_mut(file) }
+    unsafe { MmapOptions::new().offset(begin).len(length).map_mut(file) }
+}
+
+impl Window {
+    /// Maps the window of `file` that holds `position`, which lies within its room.
+    fn around(position: u64, file: &File, room_bytes: u64) -> io::Result<Window> {
+        let begin = position - position % WINDOW_BYTES;
+        let length = WINDOW_BYTES.min(room_bytes - begin);
+        Ok(Window { begin, map: map_given(file, begin, length as usize)? })
+    }
+
+    /// What it holds from `position` on; nothing if that lies outside.
+    #[inline]
+    fn room_from(&mut self, position: u64) -> Option<&mut [u8]> {
+        let within = usize::try_from(position.checked_sub(self.begin)?).ok()?;
+        self.map.get_mut(within..).filter(|room| !room.is_empty())
+    }
 }
 
 impl MappedFile {
-    /// Appends to the empty `file` through `map`.
-    pub(super) fn new(file: File, name: String, map: MmapMut) -> MappedFile {
-        MappedFile { file, name, end: Mutex::new(End::before_all(map)) }
+    /// Appends to the empty `file`, to which `room_bytes` were given, through `window`.
+    pub(super) fn new(file: File, name: String, room_bytes: u64, window: Window) -> MappedFile {
+        MappedFile { file, name, end: Mutex::new(End::before_all(room_bytes, window)) }
     }
 
     /// Gives back what lies behind `length`.
     fn trim(&self, length: u64) -> io::Result<()> {
         // Nobody stores behind the end of the file any more.
-        self.end.lock().map = None;
+        drop(self.end.lock().take_window());
         match self.file.metadata()?.len() > length {
             true => self.file.set_len(length),
             false => Ok(()),
@@ -156,13 +187,10 @@ impl AppendFile for MappedFile {
         let mut end = self.end.lock();
         let begin = end.position;
         end.unsynced = end.unsynced.saturating_add(1);
-        match end.room_for(bytes.len()) {
-            Some(room) => room.copy_from_slice(bytes),
-            None => self
-                .file
-                .write_all_at(bytes, begin)
-                .map_err(|source| Error::io("append to", &self.name, source))?,
-        }
+        let copied = end.copy_to_map(bytes, &self.file);
+        self.file
+            .write_all_at(&bytes[copied..], begin + copied as u64)
+            .map_err(|source| Error::io("append to", &self.name, source))?;
         end.position = begin + bytes.len() as u64;
         Ok(())
     }
@@ -174,8 +202,8 @@ impl AppendFile for MappedFile {
 
     /// A log that waits for its memtable's flush takes no memory of the process.
     fn leave(&self) {
-        let map = self.end.lock().map.take();
-        drop(map);
+        let window = self.end.lock().take_window();
+        drop(window);
     }
 
     fn finish(&self, length: u64) -> Result<()> {
@@ -184,8 +212,9 @@ impl AppendFile for MappedFile {
 }
 
 impl End {
-    fn before_all(map: MmapMut) -> End {
-        End { position: 0, map: Some(map), asked_for: 0, synced: 0, unsynced: 0, is_synced_often: false }
+    fn before_all(room_bytes: u64, window: Window) -> End {
+        let window = Some(window);
+        End { position: 0, room_bytes, window, asked_for: 0, synced: 0, unsynced: 0, is_synced_often: false }
     }
 
     fn begin_sync(&mut self) {
@@ -193,28 +222,65 @@ impl End {
         self.synced = self.position;
     }
 
-    /// The next `length` bytes of the map, if it reaches so far and is the cheaper way.
-    #[inline]
-    fn room_for(&mut self, length: usize) -> Option<&mut [u8]> {
-        if length >= LARGE_BYTES || self.is_synced_often && self.unsynced <= FEW_APPENDS {
-            return None;
-        }
-        let begin = usize::try_from(self.position).ok()?;
-        let end = begin.checked_add(length)?;
-        if end > self.asked_for && self.position - self.synced >= AHEAD_BYTES as u64 {
-            self.ask_for_pages(begin);
-        }
-        self.map.as_mut()?.get_mut(begin..end)
+    /// From now on nothing is mapped.
+    fn take_window(&mut self) -> Option<Window> {
+        self.room_bytes = 0;
+        self.window.take()
     }
 
-    /// Asks for the pages from `begin` on. An operating system that cannot give them ahead
-    /// gives each when it is touched.
+    /// Copies `bytes` to the map as far as the room reaches, if that is the cheaper way, and
+    /// returns how many that were.
+    #[inline]
+    fn copy_to_map(&mut self, bytes: &[u8], file: &File) -> usize {
+        if bytes.len() >= LARGE_BYTES || self.is_synced_often && self.unsynced <= FEW_APPENDS {
+            return 0;
+        }
+        let mut copied = 0;
+        while copied < bytes.len() {
+            let rest = bytes.len() - copied;
+            let Some(room) = self.room_at(self.position + copied as u64, rest, file) else { break };
+            let length = room.len().min(rest);
+            room[..length].copy_from_slice(&bytes[copied..copied + length]);
+            copied += length;
+        }
+        copied
+    }
+
+    /// What is mapped from `position` on, where `wanted` bytes shall go: not nothing; `None`
+    /// beyond the room.
+    #[inline]
+    fn room_at(&mut self, position: u64, wanted: usize, file: &File) -> Option<&mut [u8]> {
+        if self.window.as_mut().and_then(|window| window.room_from(position)).is_none() {
+            self.move_window(position, file);
+        }
+        if position + wanted as u64 > self.asked_for && position - self.synced >= AHEAD_BYTES {
+            self.ask_for_pages(position);
+        }
+        self.window.as_mut()?.room_from(position)
+    }
+
+    /// Maps the window that holds `position`, and none beyond the room. When that fails, the
+    /// file is a plain one from here on.
     #[cold]
-    fn ask_for_pages(&mut self, begin: usize) {
-        let Some(map) = &self.map else { return };
-        let length = AHEAD_BYTES.min(map.len().saturating_sub(begin));
-        let _hint = map.advise_range(Advice::PopulateWrite, begin, length);
-        self.asked_for = begin + AHEAD_BYTES;
+    fn move_window(&mut self, position: u64, file: &File) {
+        self.window = None;
+        if position < self.room_bytes {
+            self.window = Window::around(position, file, self.room_bytes).ok();
+        }
+        if self.window.is_none() {
+            self.room_bytes = 0;
+        }
+    }
+
+    /// Asks for the pages from `position` on, as far as the window reaches. An operating system
+    /// that cannot give them ahead gives each when it is touched.
+    #[cold]
+    fn ask_for_pages(&mut self, position: u64) {
+        let Some(window) = &self.window else { return };
+        let within = (position - window.begin) as usize;
+        let length = window.map.len().saturating_sub(within).min(AHEAD_BYTES as usize);
+        let _hint = window.map.advise_range(Advice::PopulateWrite, within, length);
+        self.asked_for = position + length as u64;
     }
 }
 
@@ -298,9 +364,9 @@ mod tests {
         let room = 32 * AHEAD_BYTES;
         let file = File::options().read(true).write(true).create_new(true).open(vfs.directory().join("log"));
         let file = file.unwrap();
-        let Some(map) = map(&file, room as u64).unwrap() else { return };
-        let log = MappedFile::new(file, "log".to_owned(), map);
-        let fill = |bytes: usize| (0..bytes / 1_024).for_each(|_| log.append(&[7; 1_024]).unwrap());
+        let Some(window) = map(&file, room).unwrap() else { return };
+        let log = MappedFile::new(file, "log".to_owned(), room, window);
+        let fill = |bytes: u64| (0..bytes / 1_024).for_each(|_| log.append(&[7; 1_024]).unwrap());
         let asked_for = || log.end.lock().asked_for;
 
         fill(AHEAD_BYTES);
@@ -320,6 +386,41 @@ mod tests {
         let length = log.end.lock().position;
         log.finish(length).unwrap();
         assert_eq!(vfs.directory().join("log").metadata().unwrap().len(), length);
+    }
+
+    #[test]
+    fn a_log_of_several_windows_is_the_same_bytes_as_a_plain_one() {
+        // Its room ends within the third; records cross from each window to the next.
+        let room = 2 * WINDOW_BYTES + ROOM;
+        let sizes: Vec<usize> = (0..3_500).map(|place| [1_100, 13, 0, 1_501][place % 4]).collect();
+        assert!(sizes.iter().sum::<usize>() as u64 > room);
+        assert_eq!(log(room, &sizes, true), log(0, &sizes, true));
+        // A large one goes by `pwrite`, and what follows it skips a window.
+        let skipping = [&sizes[..900], &[2 * WINDOW_BYTES as usize], &sizes[..100]].concat();
+        assert_eq!(log(3 * room, &skipping, false), log(0, &skipping, false));
+    }
+
+    #[test]
+    fn of_a_log_no_more_than_a_window_is_mapped() {
+        let (_directory, vfs) = directory();
+        let file = vfs.create_with_room(LOG, 4 * WINDOW_BYTES).unwrap();
+        for _ in 0..3_000 {
+            file.append(&[7; 1_500]).unwrap();
+            assert!(mapped_bytes(&vfs) <= WINDOW_BYTES);
+        }
+        file.leave();
+        assert_eq!(mapped_bytes(&vfs), 0);
+    }
+
+    /// How much of the log this process has mapped.
+    fn mapped_bytes(vfs: &OsVfs) -> u64 {
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+        let of_log = maps.lines().filter(|line| line.ends_with(&vfs.describe(LOG)));
+        let length = |line: &str| {
+            let (begin, end) = line.split(' ').next()?.split_once('-')?;
+            Some(u64::from_str_radix(end, 16).ok()? - u64::from_str_radix(begin, 16).ok()?)
+        };
+        of_log.filter_map(length).sum()
     }
 
     #[test]

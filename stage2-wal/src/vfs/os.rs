@@ -134,7 +134,7 @@ impl Vfs for OsVfs {
             .map_err(fail)?;
         let name = self.describe(file);
         Ok(match super::mapped::map(&opened, room_bytes).map_err(fail)? {
-            Some(map) => Arc::new(MappedFile::new(opened, name, map)),
+            Some(window) => Arc::new(MappedFile::new(opened, name, room_bytes, window)),
             None => Arc::new(OsAppendFile { file: opened, name }),
         })
     }

@@ -251,12 +251,12 @@ pub const MUTANTS: &[Mutant] = &[
         bug: "an acknowledged write is left in a buffer of the process",
         file: MAPPED,
         item: "fn append",
-        find: "room.copy_from_slice(bytes)",
-        replace: "if (100..4000).contains(&bytes.len()) { \
-                  let (file, bytes) = (self.file.try_clone(), bytes.to_vec()); \
+        find: "let copied = end.copy_to_map(bytes, &self.file);",
+        replace: "let copied = if (100..4000).contains(&bytes.len()) { \
+                  let (file, bytes) = (self.file.try_clone(), bytes.to_vec()); let length = bytes.len(); \
                   drop(std::thread::spawn(move || { std::thread::sleep(std::time::Duration::from_millis(1)); \
-                  drop(file.map(|file| file.write_all_at(&bytes, begin))) })) } \
-                  else { room.copy_from_slice(bytes) }",
+                  drop(file.map(|file| file.write_all_at(&bytes, begin))) })); length } \
+                  else { end.copy_to_map(bytes, &self.file) };",
         suite: "kill",
     },
     Mutant {
