@@ -113,10 +113,7 @@ impl BlockFile {
     /// before or the checksum is another; [`Unsupported`](Error::Unsupported)
     /// for a codec that is sound but not known here.
     pub fn read_stored(&self, handle: BlockHandle) -> Result<(Bytes, Codec)> {
-        let mut payload = self.file.read_at(handle.offset, stored_bytes(handle))?;
-        let trailer = payload.split_off(payload.len().min(handle.bytes as usize));
-        let codec = self.check(&payload, &trailer, handle.offset)?;
-        Ok((payload, codec))
+        self.take_apart(self.file.read_at(handle.offset, stored_bytes(handle))?, handle)
     }
 
     /// The codec of the block at `offset`, if its checksum is right.
@@ -136,8 +133,23 @@ impl BlockFile {
     /// As [`read_stored`](Self::read_stored), and
     /// [`Corruption`](Error::Corruption) when it does not decompress.
     pub fn read(&self, handle: BlockHandle) -> Result<Bytes> {
-        let (stored, codec) = self.read_stored(handle)?;
-        decompress(codec, stored).map_err(|what| self.damage(what, handle.offset))
+        self.unpack(self.file.read_at(handle.offset, stored_bytes(handle))?, handle)
+    }
+
+    /// The payload of the block at `handle`, of which `stored` was read.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read), but no [`Io`](Error::Io).
+    pub fn unpack(&self, stored: Bytes, handle: BlockHandle) -> Result<Bytes> {
+        let (payload, codec) = self.take_apart(stored, handle)?;
+        decompress(codec, payload).map_err(|what| self.damage(what, handle.offset))
+    }
+
+    /// The payload as stored and its codec, after the checksum was found right.
+    fn take_apart(&self, mut stored: Bytes, handle: BlockHandle) -> Result<(Bytes, Codec)> {
+        let trailer = stored.split_off(stored.len().min(handle.bytes as usize));
+        let codec = self.check(&stored, &trailer, handle.offset)?;
+        Ok((stored, codec))
     }
 
     /// Reads the block at `handle`, and lends its payload for one look. The memory is the

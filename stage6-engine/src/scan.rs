@@ -292,7 +292,8 @@ impl DbCursor {
         }
     }
 
-    /// The current value, to keep: it shares the memory of its block.
+    /// The current value, to keep: it shares the memory of its block, and of the blocks that
+    /// were read with it, up to 64 KiB.
     pub fn value_owned(&self) -> Value {
         Value::from(match self.place {
             Place::Kept => self.value.clone(),

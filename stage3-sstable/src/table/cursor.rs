@@ -15,6 +15,7 @@ use stage2_wal::memtable::cursor::Cursor;
 use stage2_wal::memtable::error::{Error, Result};
 use stage2_wal::memtable::key::{InternalKey, Kind};
 
+use super::ahead::Ahead;
 use super::reader::Table;
 use crate::block::BlockCursor;
 
@@ -26,6 +27,8 @@ pub struct TableCursor {
     /// Which block is in hand.
     ordinal: usize,
     block: BlockCursor,
+    /// What it reads of the file, once it does.
+    ahead: Option<Box<Ahead>>,
     /// The failure that ended this cursor. Once it is set, the cursor stands on
     /// no entry and no seek changes that (INV-CURSOR-3).
     failure: Option<Error>,
@@ -42,7 +45,7 @@ pub(super) enum BlockSource {
 
 impl TableCursor {
     pub(super) fn new(table: Arc<Table>, source: BlockSource) -> TableCursor {
-        TableCursor { table, source, ordinal: 0, block: BlockCursor::default(), failure: None }
+        TableCursor { table, source, ordinal: 0, block: BlockCursor::default(), ahead: None, failure: None }
     }
 
     /// Takes the block with this ordinal in hand and moves within it. Behind
@@ -59,8 +62,8 @@ impl TableCursor {
         let Some(ordinal) = ordinal.filter(|at| *at < self.table.index.len()) else { return };
         self.ordinal = ordinal;
         let block = match self.source {
-            BlockSource::Cache => self.table.block(ordinal).map(|(block, _)| block),
-            BlockSource::File => self.table.read_block(self.table.handle(ordinal)),
+            BlockSource::Cache => self.table.block(ordinal, &mut self.ahead),
+            BlockSource::File => self.table.block_past_cache(ordinal, &mut self.ahead),
         };
         match block {
             Ok(block) => {

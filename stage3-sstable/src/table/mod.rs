@@ -12,8 +12,8 @@
 //! so a lookup reads one data block, and none when the cache has it.
 //!
 //! - **INV-TABLE-1** Keys are strictly ascending over the whole table.
-//! - **INV-TABLE-2** Whatever is read from the file was checked against its
-//!   checksum in that same read; only what is already in memory is believed.
+//! - **INV-TABLE-2** Whatever is read from the file is checked against its checksum
+//!   before it is believed; a block in the cache was.
 //! - **INV-TABLE-3** A builder that has failed stays failed: no footer ever
 //!   follows a hole.
 //!
@@ -21,6 +21,7 @@
 //! durability), know its level, or say quickly that a key is absent (that is the
 //! next stage's work).
 
+mod ahead;
 mod builder;
 mod cursor;
 mod reader;

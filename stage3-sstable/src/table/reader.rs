@@ -10,6 +10,7 @@ use stage2_wal::memtable::key::{InternalKey, Kind, Sequence};
 use stage2_wal::memtable::lookup::{Answer, Lookup, LookupKey, Observer, Touch};
 use stage2_wal::vfs::ReadFile;
 
+use super::ahead::Ahead;
 use super::cursor::{BlockSource, TableCursor};
 use crate::block::Block;
 use crate::cache::{BlockCache, Seen, Slots};
@@ -132,22 +133,34 @@ impl Table {
         TableCursor::new(Arc::clone(self), BlockSource::File)
     }
 
-    /// The data block with this ordinal, and whether the cache had it.
+    /// The data block with this ordinal: from the cache, or from the file.
     #[inline]
-    pub(super) fn block(&self, ordinal: usize) -> Result<(Block, bool)> {
+    pub(super) fn block(&self, ordinal: usize, ahead: &mut Option<Box<Ahead>>) -> Result<Block> {
         match self.cached.get(ordinal) {
-            Ok(block) => Ok((block, true)),
-            Err(seen) => Ok((self.load_block(ordinal, seen)?, false)),
+            Ok(block) => Ok(block),
+            Err(seen) => self.load_block(ordinal, seen, ahead),
         }
     }
 
     #[cold]
-    fn load_block(&self, ordinal: usize, seen: Seen) -> Result<Block> {
-        let wants = self.cached.wants(ordinal, seen);
-        let block = self.read_block(self.handle(ordinal))?;
-        if wants {
-            self.cached.keep(ordinal, &block);
+    fn load_block(&self, ordinal: usize, seen: Seen, ahead: &mut Option<Box<Ahead>>) -> Result<Block> {
+        match self.cached.wants(ordinal, seen) {
+            true => self.read_to_keep(ordinal),
+            false => self.block_past_cache(ordinal, ahead),
         }
+    }
+
+    /// The same from the file, together with those behind it once a walk goes on.
+    pub(super) fn block_past_cache(&self, ordinal: usize, ahead: &mut Option<Box<Ahead>>) -> Result<Block> {
+        let payload = ahead.get_or_insert_default().payload(self, ordinal)?;
+        Block::parse(payload).map_err(|what| self.damage(what, ordinal))
+    }
+
+    /// Reads a block that the cache wants. It lies in memory of its own, which goes with it.
+    fn read_to_keep(&self, ordinal: usize) -> Result<Block> {
+        let payload = self.file.read(self.handle(ordinal))?;
+        let block = Block::parse(payload).map_err(|what| self.damage(what, ordinal))?;
+        self.cached.keep(ordinal, &block);
         Ok(block)
     }
 
@@ -156,20 +169,10 @@ impl Table {
     fn answer_from_file(&self, ordinal: usize, seen: Seen, key: InternalKey<'_>) -> Result<Answer> {
         let handle = self.handle(ordinal);
         let found = match self.cached.wants(ordinal, seen) {
-            true => {
-                let block = self.read_block(handle)?;
-                self.cached.keep(ordinal, &block);
-                block.get(key)
-            }
+            true => self.read_to_keep(ordinal)?.get(key),
             false => self.file.look(handle, |payload| Block::parse(payload)?.get_copied(key))?,
         };
-        found.map(answer).map_err(|what| self.file.damage(what, handle.offset))
-    }
-
-    /// The data block at `handle`, from the file.
-    pub(super) fn read_block(&self, handle: BlockHandle) -> Result<Block> {
-        let payload = self.file.read(handle)?;
-        Block::parse(payload).map_err(|what| self.file.damage(what, handle.offset))
+        found.map(answer).map_err(|what| self.damage(what, ordinal))
     }
 
     /// Where the block with this ordinal lies, which is below the number of blocks.

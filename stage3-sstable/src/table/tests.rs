@@ -7,7 +7,8 @@ use stage2_wal::memtable::cursor::Cursor;
 use stage2_wal::memtable::error::{Error, ErrorKind, Result};
 use stage2_wal::memtable::key::{InternalKey, Kind, MAX_KEY_BYTES, MAX_SEQUENCE};
 use stage2_wal::memtable::lookup::{Answer, Lookup, LookupKey, Touch};
-use stage2_wal::vfs::{AppendFile, FileId, SimVfs, Vfs};
+use stage2_wal::memtable::sync::Mutex;
+use stage2_wal::vfs::{AppendFile, FileId, ReadFile, SimVfs, Vfs};
 
 use super::*;
 use crate::cache::BlockCache;
@@ -316,6 +317,104 @@ fn a_value_that_somebody_keeps_never_changes_whatever_is_read_behind_it() {
             }
         }
     }
+}
+
+/// A file that notes its reads, and fails those that reach behind `sound_bytes`.
+#[derive(Debug)]
+struct Noted {
+    file: Arc<dyn ReadFile>,
+    sound_bytes: u64,
+    lengths: Mutex<Vec<usize>>,
+}
+
+impl ReadFile for Noted {
+    fn read_at(&self, offset: u64, length: usize) -> Result<Bytes> {
+        self.lengths.lock().push(length);
+        if offset < self.sound_bytes && offset + length as u64 > self.sound_bytes {
+            return Err(Error::corruption(self.describe(), offset, "a bad sector"));
+        }
+        self.file.read_at(offset, length)
+    }
+
+    fn len(&self) -> u64 {
+        self.file.len()
+    }
+
+    fn describe(&self) -> String {
+        self.file.describe()
+    }
+}
+
+/// 4,000 entries in blocks of about a kilobyte, in a file whose data is sound up to there.
+fn long_table(sound_bytes: u64) -> (Arc<Noted>, Arc<Table>) {
+    let disk = Disk::empty();
+    let mut builder = disk.builder(options(1 << 10, Codec::None));
+    for number in 0..4_000_u64 {
+        builder.add(InternalKey::new(&number.to_be_bytes(), 1), Kind::Value, &[number as u8; 90]).unwrap();
+    }
+    builder.finish().unwrap();
+    let noted = Arc::new(Noted { file: disk.0.open(FILE).unwrap(), sound_bytes, lengths: Mutex::default() });
+    let table = Table::open(noted.clone(), SALT, 7, Arc::new(BlockCache::new(0))).unwrap();
+    noted.lengths.lock().clear();
+    (noted, Arc::new(table))
+}
+
+#[test]
+fn a_walk_reads_at_once_as_much_as_it_has_read_and_a_seek_one_block() {
+    let (file, table) = long_table(u64::MAX);
+    let mut cursor = table.cursor();
+    cursor.seek(InternalKey::new(&2_000_u64.to_be_bytes(), 1));
+    assert!(matches!(file.lengths.lock()[..], [one] if one <= 1 << 10), "{file:?}");
+    let mut entries = 0;
+    while cursor.is_valid() {
+        let lengths = file.lengths.lock();
+        let (last, before) = lengths.split_last().unwrap();
+        let limit = before.iter().sum::<usize>().max(1 << 10) + (1 << 10);
+        assert!(*last <= limit.min(64 << 10), "{lengths:?}");
+        drop(lengths);
+        entries += 1;
+        cursor.next();
+    }
+    let lengths = file.lengths.lock();
+    assert_eq!(entries, 2_000);
+    assert!(lengths.len() < 12 && lengths.iter().any(|length| *length > 60 << 10), "{lengths:?}");
+}
+
+#[test]
+fn what_cannot_be_read_ahead_is_no_failure_before_the_walk_comes_to_it() {
+    let (_, table) = long_table(u64::MAX);
+    let bad = table.index.handle(100).unwrap();
+    let (_, table) = long_table(bad.offset + 1);
+    let mut cursor = table.cursor_past_cache();
+    cursor.seek_to_first();
+    let mut last = None;
+    while cursor.is_valid() {
+        last = Some(cursor.key().to_owned());
+        cursor.next();
+    }
+    assert!(cursor.status().is_err());
+    let separator = table.index.separator(99).unwrap();
+    assert!(
+        last.as_ref().unwrap() <= &separator
+            && *last.unwrap().user_key > *table.index.separator(98).unwrap().user_key
+    );
+}
+
+#[test]
+fn a_value_of_a_walk_that_somebody_keeps_never_changes() {
+    let (_, table) = long_table(u64::MAX);
+    let mut cursor = table.cursor();
+    cursor.seek_to_first();
+    let mut kept = Vec::new();
+    for number in 0..4_000 {
+        // Some reads have their memory given back, and some not.
+        if number % 1_000 < 300 {
+            kept.push((cursor.value_owned(), cursor.value().to_vec()));
+        }
+        cursor.next();
+    }
+    assert!(!cursor.is_valid() && kept.len() == 1_200);
+    assert!(kept.iter().all(|(value, copy)| value == copy));
 }
 
 #[test]

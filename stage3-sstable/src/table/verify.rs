@@ -4,7 +4,7 @@ use stage2_wal::memtable::error::Result;
 use stage2_wal::memtable::key::{InternalKey, OwnedKey};
 
 use super::reader::Table;
-use crate::block::BlockCursor;
+use crate::block::{Block, BlockCursor};
 use crate::format::TRAILER_BYTES;
 use crate::properties::Properties;
 
@@ -46,16 +46,16 @@ impl Table {
 
     /// The properties as the data blocks show them.
     fn recount(&self) -> Result<Option<Properties>> {
-        let mut counted = None;
+        let (mut counted, mut ahead) = (None, None);
         for ordinal in 0..self.index.len() {
-            self.recount_block(ordinal, &mut counted)?;
+            let block = self.block_past_cache(ordinal, &mut ahead)?;
+            self.recount_block(ordinal, &block, &mut counted)?;
         }
         Ok(counted)
     }
 
-    fn recount_block(&self, ordinal: usize, counted: &mut Option<Properties>) -> Result<()> {
-        let Some(handle) = self.index.handle(ordinal) else { return Ok(()) };
-        let block = self.read_block(handle)?;
+    fn recount_block(&self, ordinal: usize, block: &Block, counted: &mut Option<Properties>) -> Result<()> {
+        let handle = self.handle(ordinal);
         block.check().map_err(|what| self.file.damage(what, handle.offset))?;
         let below = ordinal.checked_sub(1).and_then(|before| self.index.separator(before));
         let above = self.index.separator(ordinal);
