@@ -17,7 +17,7 @@
 //! **INV-AHEAD-1** A block is checked when it is entered, like one that was read alone; and
 //! what cannot be read ahead is no failure before the walk has come to it.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use stage2_wal::memtable::error::Result;
 
 use super::reader::Table;
@@ -83,21 +83,19 @@ impl Ahead {
         last.map_or(stored_bytes(first), |end| end as usize)
     }
 
-    /// Reads `length` bytes at `offset`, into the memory of those before if nobody has a
-    /// share in it. For a block that is longer than all that is read together, the file
-    /// asks for memory: there may be none.
+    /// Reads `length` bytes at `offset`, into the memory of those before if it is long enough
+    /// and nobody has a share in it.
     fn fill(&mut self, table: &Table, offset: u64, length: usize) -> Result<()> {
-        let used = std::mem::take(&mut self.bytes);
+        let used = std::mem::take(&mut self.bytes).try_into_mut().ok();
         self.offset = offset;
-        if length as u64 > MOST_BYTES {
-            self.bytes = table.file.file.read_at(offset, length)?;
-            return Ok(());
-        }
-        let used = used.try_into_mut().ok().filter(|room| room.capacity() >= length);
-        let mut room = used.unwrap_or_else(|| BytesMut::zeroed(length));
-        room.resize(length, 0);
-        table.file.file.read_into(offset, &mut room)?;
-        self.bytes = room.freeze();
+        self.bytes = match used.filter(|room| room.capacity() >= length) {
+            None => table.file.file.read_at(offset, length)?,
+            Some(mut room) => {
+                room.resize(length, 0);
+                table.file.file.read_into(offset, &mut room)?;
+                room.freeze()
+            }
+        };
         Ok(())
     }
 }
