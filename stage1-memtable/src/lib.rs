@@ -27,7 +27,10 @@
 //! - [`sync`]: where locks, atomics and threads come from.
 //! - [`lookup`]: one question and its three answers.
 //! - [`cursor`]: the trait of everything that is sorted.
-//! - `arena`, `sieve`: where the bytes of entries lie; which keys are not there.
+//! - `arena`, `sieve`, `shortcut`: where the bytes of entries lie; which keys are not there;
+//!   where most of the others are.
+//! - `position`, `chunks`, [`skiplist`]: the order in three words; memory that grows beside
+//!   its readers; the list in which a search takes steps like log n.
 //! - [`memtable`]: the sorted map in memory.
 
 #![forbid(unsafe_code)]
@@ -40,6 +43,10 @@ pub mod lookup;
 pub mod cursor;
 mod arena;
 mod sieve;
+mod shortcut;
+mod position;
+mod chunks;
+pub mod skiplist;
 pub mod memtable;
 
 pub use error::{Error, ErrorKind, Result};

@@ -18,13 +18,13 @@
 
 use crate::sync::atomic::{AtomicU64, Ordering};
 
-/// One word for so many bytes of the memtable. An entry counts for 128 and more, so no
+/// One word for so many bytes of the memtable. An entry counts for 100 and more, so no
 /// more than 4 keys share a word, on average, when it is full: of absent keys, fewer than
 /// one in a hundred passes then (up to [`MAX_WORDS`]).
-const BYTES_PER_WORD: usize = 512;
+const BYTES_PER_WORD: usize = 400;
 
 /// However large the memtable, the sieve takes no more than a mebibyte. That is enough for
-/// memtables of up to 64 MiB; in a larger one more keys share a word, and more pass.
+/// memtables of up to 50 MiB; in a larger one more keys share a word, and more pass.
 const MAX_WORDS: usize = 128 << 10;
 
 /// What is known of the keys of a memtable.
@@ -79,14 +79,14 @@ mod tests {
 
     fn filled() -> Sieve {
         let sieve = Sieve::for_bytes(MEMTABLE_BYTES);
-        (0..MEMTABLE_BYTES as u32 / 128).for_each(|key| sieve.add(hash_key(&key.to_be_bytes())));
+        (0..MEMTABLE_BYTES as u32 / 100).for_each(|key| sieve.add(hash_key(&key.to_be_bytes())));
         sieve
     }
 
     #[test]
     fn every_key_that_was_added_passes() {
         let sieve = filled();
-        assert!((0..MEMTABLE_BYTES as u32 / 128).all(|key| sieve.may_contain(hash_key(&key.to_be_bytes()))));
+        assert!((0..MEMTABLE_BYTES as u32 / 100).all(|key| sieve.may_contain(hash_key(&key.to_be_bytes()))));
     }
 
     #[test]

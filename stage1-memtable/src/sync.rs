@@ -19,8 +19,8 @@
 //!
 //! What it does not show. Under shuttle all atomics are sequentially consistent: it
 //! finds wrong orders of steps, not wrong memory orderings. It looks into no other
-//! library: the skip list and the caches have no scheduling point inside, so nothing
-//! from here may be used in a closure that they call under a lock of their own.
+//! library: the caches have no scheduling point inside, so nothing from here may be used
+//! in a closure that they call under a lock of their own.
 //! Time does not pass: whoever waits with a deadline waits until he is told.
 
 #[cfg(shuttle)]

@@ -29,13 +29,16 @@ fn key_of(sequence: Sequence) -> [u8; 24] {
 }
 
 /// A memtable and the sequence up to which readers may rely on it.
-#[derive(Default)]
 struct Shared {
     memtable: Arc<MemTable>,
     published: AtomicU64,
 }
 
 impl Shared {
+    fn new() -> Shared {
+        Shared { memtable: Arc::new(MemTable::for_bytes(1 << 20)), published: AtomicU64::new(0) }
+    }
+
     fn write_all(&self) {
         for sequence in FIRST_SEQUENCE..=WRITES {
             self.memtable.insert(sequence, Kind::Value, &key_of(sequence), &sequence.to_le_bytes());
@@ -71,7 +74,7 @@ impl Shared {
 
 #[test]
 fn a_reader_never_misses_an_entry_whose_sequence_was_published() {
-    let shared = Shared::default();
+    let shared = Shared::new();
     thread::scope(|scope| {
         for reader in 0..READERS {
             let shared = &shared;
@@ -106,7 +109,7 @@ fn seek_before_never_lands_behind_its_target_while_entries_appear_there() {
     let target = InternalKey::before_all(b"fig");
     thread::scope(|scope| {
         let writer = scope.spawn(|| {
-            for sequence in FIRST_SEQUENCE + 1..=WRITES {
+            for sequence in FIRST_SEQUENCE + 1..=10 * WRITES {
                 memtable.insert(sequence, Kind::Value, b"fig", b"");
             }
         });

@@ -35,8 +35,15 @@ fn history() -> impl Strategy<Value = History> {
 }
 
 fn memtable_of(history: &History) -> Arc<MemTable> {
-    let memtable = Arc::new(MemTable::new());
-    for ((key, value), sequence) in history.iter().zip(1..) {
+    memtable_of_writes(history.iter().zip(1..))
+}
+
+/// With a sieve and a shortcut so small that keys share their places.
+fn memtable_of_writes<'a>(
+    writes: impl Iterator<Item = (&'a (Key, Option<Vec<u8>>), Sequence)>,
+) -> Arc<MemTable> {
+    let memtable = Arc::new(MemTable::for_bytes(2_000));
+    for ((key, value), sequence) in writes {
         let kind = if value.is_some() { Kind::Value } else { Kind::Deletion };
         memtable.insert(sequence, kind, key, value.as_deref().unwrap_or_default());
     }
@@ -101,6 +108,24 @@ proptest! {
             for key in &keys {
                 let answer = memtable.lookup(&LookupKey::new(key, sequence), &mut ())?;
                 prop_assert_eq!(answer, expected(model.get(*key)), "{:?} at {}", key, sequence);
+            }
+        }
+    }
+
+    #[test]
+    fn the_order_of_inserts_is_not_seen(history in history(), share in 0.0f64..=1.0) {
+        let in_order = memtable_of(&history);
+        let mut writes: Vec<_> = history.iter().zip(1..).collect();
+        writes.rotate_left((share * history.len() as f64) as usize);
+        let rotated = memtable_of_writes(writes.iter().copied());
+        let reversed = memtable_of_writes(writes.iter().rev().copied());
+        for (key, _) in &history {
+            for sequence in 0..=history.len() as Sequence {
+                let asked = |memtable: &Arc<MemTable>| {
+                    memtable.lookup(&LookupKey::new(key, sequence), &mut ()).expect("a memtable never fails")
+                };
+                prop_assert_eq!(asked(&rotated), asked(&in_order));
+                prop_assert_eq!(asked(&reversed), asked(&in_order));
             }
         }
     }

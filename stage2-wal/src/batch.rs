@@ -30,6 +30,11 @@ const KEYSPACE: u64 = 0;
 /// and two lengths, of which a key's has three bytes and a value's five.
 const ENTRY_BYTES: usize = 1 + 1 + 3 + 5;
 
+/// Who puts a second entry into a batch will put more: room for so many bytes, and so many
+/// entries, is made at once. To grow from one by doubling took 15 ns an entry.
+const ROOM_BYTES: usize = 8 << 10;
+const ROOM_ENTRIES: usize = 64;
+
 /// Writes to be applied together, in their order.
 ///
 /// ```
@@ -124,6 +129,10 @@ impl WriteBatch {
         if let Err(error) = check_limits(key, value) {
             self.invalid.get_or_insert(error);
             return self;
+        }
+        if self.places.len() == 1 {
+            self.entries.reserve(ROOM_BYTES);
+            self.places.reserve(ROOM_ENTRIES);
         }
         // At once, because an entry is short and growing by pieces takes longer than to lay
         // it down.

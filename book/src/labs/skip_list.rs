@@ -6,12 +6,14 @@
 //!   level 0   head ──▶ apple ▶ cherry ──▶ fig ▶ kiwi ──▶ plum ─▶
 //! ```
 //!
-//! The memtable's own list is that of crossbeam-skiplist 0.1.3, which shows its towers to
-//! nobody. This one throws the same dice, so it builds the same towers, and its searches look
-//! at the same keys: a test counts. What it leaves out is all that threads need.
+//! It throws the same dice as the memtable's own list, so it builds the same towers, and its
+//! searches look at the same keys. What it leaves out is all that threads need, and where
+//! memory has to be.
+
+use stage1_memtable::skiplist::floors_on;
 
 /// As high as a tower can be.
-const MAX_HEIGHT: usize = 32;
+const MAX_HEIGHT: usize = 16;
 
 /// The number of the head: a tower without a key, before all others.
 const HEAD: usize = 0;
@@ -21,7 +23,6 @@ const HEAD: usize = 0;
 pub struct SkipList<K> {
     /// The head, and behind it one tower for each key, in the order of inserts.
     towers: Vec<Tower<K>>,
-    dice: u64,
 }
 
 #[derive(Debug)]
@@ -46,7 +47,7 @@ pub struct Look {
 impl<K: Ord> Default for SkipList<K> {
     fn default() -> SkipList<K> {
         let head = Tower { key: None, next: vec![None; MAX_HEIGHT] };
-        SkipList { towers: vec![head], dice: 1 }
+        SkipList { towers: vec![head] }
     }
 }
 
@@ -55,7 +56,7 @@ impl<K: Ord> SkipList<K> {
     pub fn insert(&mut self, key: K) {
         let before = self.search(&key, |_| ());
         let number = self.towers.len();
-        let height = self.throw_height();
+        let height = height_of(number);
         let next = (0..height).map(|level| self.towers[before[level]].next[level].replace(number)).collect();
         self.towers.push(Tower { key: Some(key), next });
     }
@@ -64,12 +65,15 @@ impl<K: Ord> SkipList<K> {
     /// each look, and returns the last tower before `sought` on each level.
     pub fn search(&self, sought: &K, mut looked: impl FnMut(Look)) -> [usize; MAX_HEIGHT] {
         let mut before = [HEAD; MAX_HEIGHT];
-        let mut here = HEAD;
+        let (mut here, mut behind) = (HEAD, None);
         for level in (0..self.height()).rev() {
-            while let Some(tower) = self.towers[here].next[level] {
+            while self.towers[here].next[level] != behind
+                && let Some(tower) = self.towers[here].next[level]
+            {
                 let is_before = self.towers[tower].key.as_ref() < Some(sought);
                 looked(Look { level, tower, is_before });
                 if !is_before {
+                    behind = Some(tower);
                     break;
                 }
                 here = tower;
@@ -101,42 +105,16 @@ impl<K: Ord> SkipList<K> {
     pub fn height(&self) -> usize {
         self.towers[HEAD].next.iter().take_while(|next| next.is_some()).count()
     }
+}
 
-    /// One level, and another one as long as a throw says so, which every second does; but no
-    /// more than one above those in use, from the fourth on.
-    fn throw_height(&mut self) -> usize {
-        self.dice ^= self.dice << 13;
-        self.dice ^= self.dice >> 17;
-        self.dice ^= self.dice << 5;
-        let thrown = (self.dice.trailing_zeros() as usize + 1).min(MAX_HEIGHT);
-        thrown.min((self.height() + 1).max(3))
-    }
+/// One level, and as many above it as a throw says.
+fn height_of(number: usize) -> usize {
+    1 + floors_on(number as u32) as usize
 }
 
 #[cfg(test)]
 mod tests {
-    use std::ops::Bound;
-
-    use crossbeam_skiplist::SkipMap;
-
     use super::*;
-    use crate::labs::prelude::{Counted, Dice, comparisons};
-
-    #[test]
-    fn its_searches_look_as_often_as_those_of_the_library() {
-        let mut dice = Dice::seeded(3);
-        let keys: Vec<u64> = (0..5_000).map(|_| dice.next()).collect();
-        let (mut ours, theirs) = (SkipList::default(), SkipMap::new());
-        for key in &keys {
-            ours.insert(*key);
-            theirs.insert(Counted(*key), ());
-        }
-        for key in keys.iter().chain(&[0, u64::MAX]) {
-            let before = comparisons();
-            let _ = theirs.lower_bound(Bound::Included(&Counted(*key)));
-            assert_eq!(ours.looks(key) as u64, comparisons() - before, "{key}");
-        }
-    }
 
     #[test]
     fn towers_stand_in_the_order_of_their_keys() {

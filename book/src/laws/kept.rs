@@ -15,6 +15,11 @@ pub(super) const KEPT: &[Kept] = &[
         caught: &[("what_was_stored_is_there_however_much_follows", "")],
     },
     Kept {
+        id: "INV-CHUNKS-1",
+        by: &[("SkipList::build_node", "stage1-memtable/src/skiplist.rs")],
+        caught: &[("what_was_added_stays_whatever_follows", "")],
+    },
+    Kept {
         id: "INV-CURSOR-1",
         by: &[
             ("impl Cursor for MemTableCursor", "stage1-memtable/src/memtable.rs"),
@@ -91,9 +96,35 @@ pub(super) const KEPT: &[Kept] = &[
         )],
     },
     Kept {
+        id: "INV-POSITION-1",
+        by: &[("Rank::is_before", "")],
+        caught: &[("a_cursor_moves_like_one_over_a_sorted_list", "stage1-memtable/tests/promise.rs")],
+    },
+    Kept {
+        id: "INV-SHORTCUT-1",
+        by: &[("MemTable::insert", "stage1-memtable/src/memtable.rs")],
+        caught: &[("the_order_of_inserts_is_not_seen", "stage1-memtable/tests/promise.rs")],
+    },
+    Kept {
         id: "INV-SIEVE-1",
-        by: &[("MemTable::store", "stage1-memtable/src/memtable.rs")],
+        by: &[("MemTable::insert", "stage1-memtable/src/memtable.rs")],
         caught: &[("every_key_that_was_added_passes", "")],
+    },
+    Kept {
+        id: "INV-SKIP-1",
+        by: &[("SkipList::insert", "")],
+        caught: &[
+            ("floor-before-node", "tests/MUTANTS.md"),
+            ("linked-before-it-leads-on", "tests/MUTANTS.md"),
+        ],
+    },
+    Kept {
+        id: "INV-SKIP-2",
+        by: &[("link", "")],
+        caught: &[(
+            "a_reader_never_misses_an_entry_whose_sequence_was_published",
+            "stage1-memtable/tests/beside_a_writer.rs",
+        )],
     },
     Kept {
         id: "INV-SYNC-1",

@@ -20,6 +20,7 @@ pub struct Mutant {
     pub suite: &'static str,
 }
 
+const SKIP_LIST: &str = "stage1-memtable/src/skiplist.rs";
 const JOURNAL: &str = "stage2-wal/src/journal/mod.rs";
 const REPLAY: &str = "stage2-wal/src/journal/replay.rs";
 const LOG_READER: &str = "stage2-wal/src/log/reader.rs";
@@ -336,8 +337,8 @@ pub const MUTANTS: &[Mutant] = &[
         bug: "a deletion is dropped above the bottom",
         file: DROP_RULE,
         item: "fn judge",
-        find: " && is_bottom()",
-        replace: "",
+        find: "is_bottom()",
+        replace: "true",
         suite: "model",
     },
     Mutant {
@@ -421,6 +422,26 @@ pub const MUTANTS: &[Mutant] = &[
         replace: "self.cache.obsolete.lock().free.insert(self.meta.number); \
                   self.cache.has_free.store(true, Ordering::Release);",
         suite: "lin",
+    },
+    Mutant {
+        id: "floor-before-node",
+        bug: "a tower of the skip list is linked from its floors downward",
+        file: SKIP_LIST,
+        item: "fn insert(&self",
+        find: "link(&self.nodes, &mut finger.before[0], node.get());",
+        replace: "if {alive} { floors.clone().zip(&mut finger.before[1..]).for_each(|(floor, before)| link(&self.floors, before, floor)); }\n        \
+                  link(&self.nodes, &mut finger.before[0], node.get());\n        if {alive} { return node; }",
+        suite: "shut",
+    },
+    Mutant {
+        id: "linked-before-it-leads-on",
+        bug: "a node of the skip list is linked before it leads on to the next",
+        file: SKIP_LIST,
+        item: "fn link(",
+        find: "row.get(number).next.store(link.load(Ordering::Relaxed), Ordering::Relaxed);\n    link.store(number, Ordering::Release);",
+        replace: "let next = link.load(Ordering::Relaxed);\n    link.store(number, Ordering::Release);\n    \
+                  row.get(number).next.store(next, Ordering::Relaxed);",
+        suite: "shut",
     },
     Mutant {
         id: "visible-before-insert",

@@ -23,7 +23,7 @@ use crate::suite::{Course, Failure, Outcome, Suite, Tally};
 pub const SUITE: Suite = Suite {
     name: "shut",
     about: "small programs of several threads, in every order that two schedulers think of",
-    targets: &[("schedules", 1_000_000), ("scenarios", 5), ("planted bugs found", 3)],
+    targets: &[("schedules", 1_000_000), ("scenarios", 6), ("planted bugs found", 3)],
     run: torture,
 };
 

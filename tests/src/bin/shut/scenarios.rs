@@ -2,6 +2,7 @@
 //! reaches the part that is asked about.
 //!
 //! ```text
+//!   skip-list     a lookup and a scan beside inserts into one memtable
 //!   publication   readers beside rotations, flushes and compactions
 //!   sync-lock     writers who share syncs, beside a rotation of the log
 //!   stall-gate    writers who are stopped, beside the thread that makes room
@@ -17,6 +18,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use stage6_engine::memtable::cursor::Cursor;
+use stage6_engine::memtable::key::Kind;
+use stage6_engine::memtable::lookup::{Answer, Lookup, LookupKey};
+use stage6_engine::memtable::memtable::MemTable;
 use stage6_engine::memtable::sync::Mutex;
 use stage6_engine::memtable::sync::thread::{self, JoinHandle};
 use stage6_engine::wal::identity::DatabaseId;
@@ -27,7 +32,8 @@ use stage6_engine::{Builder, Codec, Db, Durability, Error, Leveled, Read, Runtim
 
 use crate::runner::Scenario;
 
-pub(crate) const SCENARIOS: [Scenario; 5] = [
+pub(crate) const SCENARIOS: [Scenario; 6] = [
+    Scenario { name: "skip-list", run: skip_list },
     Scenario { name: "publication", run: publication },
     Scenario { name: "sync-lock", run: sync_lock },
     Scenario { name: "stall-gate", run: stall_gate },
@@ -106,6 +112,46 @@ fn join(threads: Vec<JoinHandle<()>>) {
     for thread in threads {
         thread.join().expect("a panic ends the run");
     }
+}
+
+/// INV-SKIP-1 and 2, INV-SHORTCUT-1, INV-MEM-2: what was published is found, by a lookup and by a scan,
+/// and all that is found is whole.
+fn skip_list() {
+    // On the second and the fourth entry a floor stands.
+    const KEYS: [&[u8]; 6] = [b"d", b"a", b"f", b"c", b"e", b"b"];
+    let memtable = Arc::new(MemTable::for_bytes(2_000));
+    let published = Arc::new(AtomicU64::new(0));
+    let writer = {
+        let (memtable, published) = (Arc::clone(&memtable), Arc::clone(&published));
+        thread::spawn(move || {
+            for (key, sequence) in KEYS.into_iter().zip(1..) {
+                memtable.insert(sequence, Kind::Value, key, key);
+                published.store(sequence, Ordering::SeqCst);
+            }
+        })
+    };
+    let reader = {
+        let (memtable, published) = (Arc::clone(&memtable), Arc::clone(&published));
+        thread::spawn(move || {
+            let seen = published.load(Ordering::SeqCst);
+            for key in &KEYS[..seen as usize] {
+                let answer = memtable.lookup(&LookupKey::new(key, seen), &mut ());
+                let answer = answer.expect("a memtable never fails");
+                assert!(matches!(answer, Answer::Value { value, .. } if value == *key), "it misses {key:?}");
+            }
+            let mut cursor = memtable.cursor();
+            cursor.seek_to_first();
+            let mut found = Vec::new();
+            while cursor.is_valid() {
+                assert_eq!(cursor.key().user_key, cursor.value());
+                found.push(cursor.key().to_owned());
+                cursor.next();
+            }
+            assert!(found.is_sorted());
+            assert_eq!(found.iter().filter(|key| key.sequence <= seen).count() as u64, seen);
+        })
+    };
+    join(vec![writer, reader]);
 }
 
 /// INV-STATE-1 to 3: whoever reads finds what was acknowledged before, no half of a
