@@ -91,7 +91,20 @@ impl MemTable {
     /// An empty memtable that will grow to about `bytes`, and be asked for many keys that
     /// it does not hold: it answers most of them without a search.
     pub fn for_bytes(bytes: usize) -> MemTable {
-        let expected = bytes / (EXPECTED_BYTES + OVERHEAD_BYTES);
+        MemTable::for_entries_of(EXPECTED_BYTES + OVERHEAD_BYTES, bytes)
+    }
+
+    /// The same for what follows this memtable: entries as large as its own are expected.
+    /// Room for many small ones would be in vain where 8 MiB take a few thousand large ones.
+    pub fn next_for_bytes(&self, bytes: usize) -> MemTable {
+        match self.size_bytes().checked_div(self.len()) {
+            Some(entry_bytes) => MemTable::for_entries_of(entry_bytes, bytes),
+            None => MemTable::for_bytes(bytes),
+        }
+    }
+
+    fn for_entries_of(entry_bytes: usize, bytes: usize) -> MemTable {
+        let expected = bytes / entry_bytes.max(OVERHEAD_BYTES);
         let (sieve, shortcut) = (Sieve::for_bytes(bytes), Shortcut::for_count(expected));
         MemTable { expected, sieve, shortcut, ..MemTable::default() }
     }
@@ -265,5 +278,27 @@ impl fmt::Debug for MemTableCursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let key = self.entry_if_any().map(|entry| entry.key());
         f.debug_struct("MemTableCursor").field("key", &key).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_memtable_makes_room_for_as_many_entries_as_the_one_before_it_held_in_as_many_bytes() {
+        const BYTES: usize = 1 << 20;
+        let expected_behind = |value_bytes: usize| {
+            let memtable = MemTable::for_bytes(BYTES);
+            for sequence in 1..=100 {
+                memtable.insert(sequence, Kind::Value, &sequence.to_be_bytes(), &vec![0; value_bytes]);
+            }
+            memtable.next_for_bytes(BYTES).expected
+        };
+        let for_large = expected_behind(10_000);
+        assert!((100..110).contains(&for_large), "{for_large} of 10 KB in a mebibyte");
+        assert!(expected_behind(0) > 90 * for_large, "deletions and empty values are many");
+        let unused = MemTable::for_bytes(BYTES).next_for_bytes(BYTES).expected;
+        assert_eq!(unused, MemTable::for_bytes(BYTES).expected);
     }
 }

@@ -91,9 +91,14 @@ impl Options {
         self.create_if_missing && !self.read_only
     }
 
-    /// An empty memtable.
+    /// The first memtable.
     pub(crate) fn new_memtable(&self) -> MemTable {
         MemTable::for_bytes(self.memtable_bytes)
+    }
+
+    /// The memtable behind `last`.
+    pub(crate) fn next_memtable(&self, last: &MemTable) -> MemTable {
+        last.next_for_bytes(self.memtable_bytes)
     }
 
     /// At how many waiting memtables a background thread begins a flush, which takes all

@@ -80,7 +80,7 @@ impl Engine {
         let (log, last) = (appender.log_number(), appender.last_sequence());
         let waits = self.published.load().immutables.iter().any(|immutable| immutable.log == log);
         if !waits && floor <= log {
-            self.publish(|state| state.rotated(self.options.new_memtable(), log, last));
+            self.publish(|state| state.rotated(self.options.next_memtable(&state.memtable), log, last));
         }
         log
     }

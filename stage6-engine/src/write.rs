@@ -207,7 +207,7 @@ impl Engine {
             None => writer.journal.prepare(writer.factory.numbers.take())?,
         };
         // Made before anybody has to wait for it.
-        let memtable = self.options.new_memtable();
+        let memtable = self.options.next_memtable(&self.published.load().memtable);
         let mut appender = writer.journal.appender();
         let sound = appender.check();
         if sound.is_err() || !wanted() {
