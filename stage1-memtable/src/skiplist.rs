@@ -13,8 +13,8 @@
 //! towers one is a floor higher, so there are log₄ n floors, and on each a search looks at
 //! about three.
 //!
-//! Nodes and floors have numbers, and links are numbers ([`Chunks`]). A node and a floor
-//! look the same: two of them fill a cache line, with all that a search compares ([`Label`])
+//! Nodes and floors have numbers, and links are numbers (`Chunks`). A node and a floor
+//! look the same: two of them fill a cache line, with all that a search compares (`Label`)
 //! unless keys are longer than 16 bytes and begin alike. Floors lie by themselves. They are
 //! a third as many as the nodes, few enough to stay in the cache, and nodes are met on the
 //! last steps only. The floors of a tower are numbered in a row: one floor down is one less.
